@@ -1,0 +1,404 @@
+//! The central directory: one pass over its records, then a lookup by name that parses the record again.
+//!
+//! The directory's bytes stay with whoever holds them and are passed in. What is kept for a member is four bytes
+//! and a share of the hash table; names are compared where they lie.
+
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashTable, hash_table::Entry};
+
+use super::name::{self, Name};
+use super::record::{FIXED, Place, RawRecord};
+use crate::bytes::Cursor;
+use crate::error::{Error, ErrorKind, Result, names};
+
+/// What happens when several members have one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Duplicates {
+    /// That key is refused, and says so; other keys work.
+    #[default]
+    Refuse,
+    /// The last one is taken, as NumPy does. The others are listed, and refused.
+    Last,
+}
+
+/// What `np.savez` puts behind every key.
+const SUFFIX: &str = ".npy";
+
+/// Where a record begins within the directory.
+pub(crate) type Position = u32;
+
+pub(crate) struct Directory {
+    count: usize,
+    names: HashTable<Position>,
+    hasher: RandomState,
+    /// Members that are refused for what the directory as a whole says, by position.
+    refused: Vec<(Position, Refusal)>,
+    /// The starts of all members, where the directory does not list them in this order.
+    starts: Option<Vec<u64>>,
+    /// Names that some readers see and others don't.
+    claimed: HashMap<Box<str>, Position, RandomState>,
+    /// The directory's own place: no member reaches into it.
+    range: Range<u64>,
+    base: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Refusal {
+    Duplicate,
+    /// Another reader would give this name to another member.
+    Claimed,
+    Overlap {
+        end: u64,
+        start: u64,
+        directory: bool,
+    },
+}
+
+/// A record, found and not yet judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    pub(crate) position: Position,
+    /// Where the next record begins.
+    next: Position,
+    pub(crate) raw: RawRecord<'a>,
+}
+
+impl Directory {
+    /// Reads all records in `bytes`, the directory that lies at `range` of the file. No local header is looked at.
+    ///
+    /// # Errors
+    ///
+    /// A record that cannot be told from the next one. Whatever else is wrong with a member is its own matter.
+    pub(crate) fn read(bytes: &[u8], range: Range<u64>, base: u64, duplicates: Duplicates) -> Result<Self> {
+        let mut pass = Pass {
+            directory: Directory {
+                count: 0,
+                // From the bytes that are there; the count in the end record is no measure of memory.
+                names: HashTable::with_capacity(bytes.len().checked_div(96).unwrap_or(0)),
+                hasher: RandomState::default(),
+                refused: Vec::new(),
+                starts: None,
+                claimed: HashMap::with_hasher(RandomState::default()),
+                range,
+                base,
+            },
+            bytes,
+            duplicates,
+            last: 0,
+            ends: (0, 0),
+            in_order: true,
+        };
+        let mut records = Records::new(bytes);
+        while let Some(record) = records.next() {
+            pass.add(record.map_err(|(position, problem)| pass.bad_record(position, problem))?);
+        }
+        Ok(pass.finish())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The record at `position` of `bytes`, the directory's. A source may give other bytes by now.
+    pub(crate) fn record<'a>(&self, bytes: &'a [u8], position: Position) -> Result<Record<'a>> {
+        match record_at(bytes, position) {
+            Ok(record) => Ok(record),
+            Err(problem) => {
+                let at = self.range.start.saturating_add(position.into());
+                Err(Error::from(ErrorKind::BadDirectory { problem }).at(at))
+            }
+        }
+    }
+
+    /// The member of this name, or else the one of this name and `.npy`, as NumPy looks it up.
+    pub(crate) fn find<'a>(&self, bytes: &'a [u8], key: &str) -> Option<Result<Record<'a>>> {
+        let exact = match key.strip_suffix(SUFFIX) {
+            Some(stem) => (stem, true),
+            None => (key, false),
+        };
+        [exact, (key, true)].into_iter().find_map(|(stem, suffix)| {
+            if !self.claimed.is_empty()
+                && let Some(position) = self.claimed.get(&*full_name(stem, suffix))
+            {
+                return Some(self.record(bytes, *position));
+            }
+            let same = |position: &Position| is_named(bytes, *position, stem, suffix);
+            let position = self.names.find(hash(&self.hasher, stem), same)?;
+            Some(self.record(bytes, *position))
+        })
+    }
+
+    /// The records after `position`.
+    pub(crate) fn records_from<'a>(&self, bytes: &'a [u8], position: Position) -> Records<'a> {
+        Records { bytes, position }
+    }
+
+    /// Judges a member by its name, its flags and what the directory as a whole says about it.
+    pub(crate) fn check(&self, record: &Record<'_>) -> Result<Place> {
+        let raw = &record.raw;
+        match name::decode(raw.name, raw.is_utf8(), raw.extra) {
+            Name::Agreed(_) => {}
+            Name::Disputed { problem, .. } => return Err(ErrorKind::BadName { problem }.into()),
+            Name::NotUtf8 => {
+                let problem = names::NOT_UTF8;
+                return Err(ErrorKind::BadName { problem }.into());
+            }
+        }
+        let place = raw.place(self.base)?;
+        raw.check_flags()?;
+        let first = self.refused.partition_point(|(position, _)| *position < record.position);
+        match self.refused.get(first) {
+            Some((position, refusal)) if *position == record.position => Err(refusal.error()),
+            _ => Ok(place),
+        }
+    }
+
+    /// Where whatever follows a member in the file begins: the next member, or the directory.
+    pub(crate) fn next_start(&self, bytes: &[u8], record: &Record<'_>, place: Place) -> u64 {
+        let next = match &self.starts {
+            Some(starts) => {
+                let after = starts.partition_point(|start| *start <= place.offset);
+                starts.get(after).copied()
+            }
+            // In order, and every place is known.
+            None => record_at(bytes, record.next)
+                .ok()
+                .and_then(|next| next.raw.place(self.base).ok())
+                .map(|next| next.offset),
+        };
+        // After the last member, or if the source changed.
+        next.filter(|start| *start < self.range.start && *start > place.offset).unwrap_or(self.range.start)
+    }
+
+    /// Where the directory lies.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.range.clone()
+    }
+}
+
+impl Refusal {
+    fn error(&self) -> Error {
+        match *self {
+            Refusal::Duplicate => ErrorKind::DuplicateName.into(),
+            Refusal::Claimed => ErrorKind::BadName { problem: names::CLAIMED }.into(),
+            Refusal::Overlap { end, start, directory } => {
+                let what = if directory { "the central directory" } else { "another member" };
+                ErrorKind::Overlap { end, what, start }.into()
+            }
+        }
+    }
+}
+
+/// The one pass over the records, and what it remembers.
+struct Pass<'a> {
+    directory: Directory,
+    bytes: &'a [u8],
+    duplicates: Duplicates,
+    /// The start of the member before.
+    last: u64,
+    /// The farthest end so far, and the position of the member that has it.
+    ends: (u64, Position),
+    in_order: bool,
+}
+
+impl Pass<'_> {
+    fn add(&mut self, record: Record<'_>) {
+        self.directory.count = self.directory.count.saturating_add(1);
+        self.name(&record);
+        if self.in_order {
+            self.place(&record);
+        }
+    }
+
+    fn name(&mut self, record: &Record<'_>) {
+        let raw = &record.raw;
+        let text = match name::decode(raw.name, raw.is_utf8(), raw.extra) {
+            Name::Agreed(text) => text,
+            Name::NotUtf8 => return,
+            Name::Disputed { claimed, problem } => {
+                self.directory.claimed.insert(claimed.into(), record.position);
+                // A reader that knows no Unicode path sees the name itself.
+                match name::text(raw.name, raw.is_utf8()) {
+                    Some(text) if problem == names::RENAMED => text,
+                    _ => return,
+                }
+            }
+        };
+        let (stem, suffix) = split(&text);
+        let Directory { names, hasher, refused, .. } = &mut self.directory;
+        let bytes = self.bytes;
+        let same = |position: &Position| is_named(bytes, *position, stem, suffix);
+        let rehash = |position: &Position| hash_at(hasher, bytes, *position);
+        match names.entry(hash(hasher, stem), same, rehash) {
+            Entry::Vacant(entry) => {
+                entry.insert(record.position);
+            }
+            Entry::Occupied(mut entry) => {
+                refused.push((*entry.get(), Refusal::Duplicate));
+                match self.duplicates {
+                    Duplicates::Refuse => refused.push((record.position, Refusal::Duplicate)),
+                    Duplicates::Last => *entry.get_mut() = record.position,
+                }
+            }
+        }
+    }
+
+    /// One comparison a member, as long as each starts where the one before ended or later.
+    fn place(&mut self, record: &Record<'_>) {
+        let Ok(place) = record.raw.place(self.directory.base) else {
+            self.in_order = false;
+            return;
+        };
+        if place.offset < self.last {
+            self.in_order = false;
+            return;
+        }
+        self.last = place.offset;
+        self.overlap(place, record.position, record.raw.name.len());
+    }
+
+    fn overlap(&mut self, place: Place, position: Position, name_length: usize) {
+        let (farthest, holder) = self.ends;
+        let Directory { refused, range, .. } = &mut self.directory;
+        let start = place.offset;
+        if farthest > start {
+            let overlap = Refusal::Overlap { end: farthest, start, directory: false };
+            // Each neighbour that reaches over this one's start was the farthest when it was added, or is inside it.
+            refused.push((holder, overlap));
+            refused.push((position, overlap));
+        }
+        let end = place.least_end(name_length);
+        if end > range.start {
+            let overlap = Refusal::Overlap { end, start: range.start, directory: true };
+            refused.push((position, overlap));
+        }
+        if end > farthest {
+            self.ends = (end, position);
+        }
+    }
+
+    fn finish(mut self) -> Directory {
+        if !self.in_order {
+            self.sort();
+        }
+        let Directory { names, refused, claimed, hasher, .. } = &mut self.directory;
+        let mut disputed = Vec::new();
+        for (name, claimant) in claimed.iter() {
+            let (stem, suffix) = split(name);
+            let same = |position: &Position| is_named(self.bytes, *position, stem, suffix);
+            match names.find(hash(hasher, stem), same) {
+                Some(position) if position != claimant => disputed.push((*position, Refusal::Claimed)),
+                _ => {}
+            }
+        }
+        refused.extend(disputed);
+        refused.sort_unstable();
+        refused.dedup_by_key(|(position, _)| *position);
+        refused.shrink_to_fit();
+        self.directory
+    }
+
+    /// The members in the order in which they lie in the file: O(n log n), once.
+    fn sort(&mut self) {
+        let mut places: Vec<(u64, Position)> = Vec::new();
+        for record in Records::new(self.bytes).flatten() {
+            if let Ok(place) = record.raw.place(self.directory.base) {
+                places.push((place.offset, record.position));
+            }
+        }
+        places.sort_unstable();
+        self.directory.refused.retain(|(_, refusal)| !matches!(refusal, Refusal::Overlap { .. }));
+        self.ends = (0, 0);
+        for (_, position) in &places {
+            if let Ok(record) = record_at(self.bytes, *position)
+                && let Ok(place) = record.raw.place(self.directory.base)
+            {
+                self.overlap(place, *position, record.raw.name.len());
+            }
+        }
+        self.directory.starts = Some(places.into_iter().map(|(start, _)| start).collect());
+    }
+
+    fn bad_record(&self, position: Position, problem: &'static str) -> Error {
+        let at = self.directory.range.start.saturating_add(position.into());
+        Error::from(ErrorKind::BadDirectory { problem }).at(at)
+    }
+}
+
+/// The records of a directory, in its order.
+#[derive(Clone)]
+pub(crate) struct Records<'a> {
+    bytes: &'a [u8],
+    position: Position,
+}
+
+impl<'a> Records<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Records { bytes, position: 0 }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, (Position, &'static str)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let position = self.position;
+        if usize::try_from(position).is_ok_and(|position| position >= self.bytes.len()) {
+            return None;
+        }
+        let record = record_at(self.bytes, position);
+        // After an error the iteration is over.
+        self.position = record.as_ref().map_or(Position::MAX, |record| record.next);
+        Some(record.map_err(|problem| (position, problem)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.position).map_or(0, |position| self.bytes.len().saturating_sub(position));
+        (0, left.checked_div(FIXED))
+    }
+}
+
+fn record_at(bytes: &[u8], position: Position) -> Result<Record<'_>, &'static str> {
+    let rest = usize::try_from(position).ok().and_then(|start| bytes.get(start..));
+    let mut cursor = Cursor::new(rest.ok_or("a record lies beyond the end")?);
+    let raw = RawRecord::read(&mut cursor)?;
+    let next = bytes.len().saturating_sub(cursor.rest().len());
+    let next = Position::try_from(next).map_err(|_| "longer than 4 GiB")?;
+    Ok(Record { position, next, raw })
+}
+
+fn split(name: &str) -> (&str, bool) {
+    match name.strip_suffix(SUFFIX) {
+        Some(stem) => (stem, true),
+        None => (name, false),
+    }
+}
+
+fn full_name(stem: &str, suffix: bool) -> String {
+    let suffix = if suffix { SUFFIX } else { "" };
+    [stem, suffix].concat()
+}
+
+/// Whether the record at `position` has this name, as it is decoded.
+fn is_named(bytes: &[u8], position: Position, stem: &str, suffix: bool) -> bool {
+    let Ok(record) = record_at(bytes, position) else {
+        return false;
+    };
+    name::text(record.raw.name, record.raw.is_utf8()).is_some_and(|text| split(&text) == (stem, suffix))
+}
+
+/// The hash of a name without its `.npy`, so that both spellings of a key are looked for in one place.
+fn hash(state: &RandomState, stem: &str) -> u64 {
+    let mut hasher = state.build_hasher();
+    hasher.write(stem.as_bytes());
+    hasher.finish()
+}
+
+fn hash_at(state: &RandomState, bytes: &[u8], position: Position) -> u64 {
+    let text = record_at(bytes, position).ok().and_then(|record| name::text(record.raw.name, record.raw.is_utf8()));
+    hash(state, split(&text.unwrap_or_default()).0)
+}

@@ -1,0 +1,177 @@
+//! One record of the central directory (APPNOTE 4.3.12), the authority on its member.
+
+use crate::bytes::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+
+const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
+/// The fixed part of a record, in bytes.
+pub(crate) const FIXED: usize = 46;
+/// The fixed part of a local header, in bytes.
+pub(crate) const LOCAL_FIXED: u64 = 30;
+const ZIP64: u16 = 0x0001;
+
+/// General purpose flag bits (APPNOTE 4.4.4).
+pub(crate) mod flag {
+    pub(crate) const ENCRYPTED: u16 = 1 << 0;
+    pub(crate) const DESCRIPTOR: u16 = 1 << 3;
+    pub(crate) const PATCHED: u16 = 1 << 5;
+    pub(crate) const STRONG: u16 = 1 << 6;
+    pub(crate) const UTF8: u16 = 1 << 11;
+    pub(crate) const MASKED: u16 = 1 << 13;
+}
+
+/// Compression methods (APPNOTE 4.4.5).
+pub(crate) mod method {
+    pub(crate) const STORED: u16 = 0;
+    pub(crate) const DEFLATED: u16 = 8;
+}
+
+/// A record as it stands, its fields 32 bits wide.
+#[derive(Clone, Copy)]
+pub(crate) struct RawRecord<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) extra: &'a [u8],
+    pub(crate) flags: u16,
+    pub(crate) method: u16,
+    pub(crate) crc32: u32,
+    compressed_size: u32,
+    size: u32,
+    disk: u16,
+    offset: u32,
+}
+
+impl<'a> RawRecord<'a> {
+    /// The record at the start of `cursor`, which then stands behind it.
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, &'static str> {
+        let mut fixed = Cursor::new(cursor.take(FIXED).ok_or("a record is cut off")?);
+        let mut fields = || {
+            let signature = fixed.array::<4>()?;
+            fixed.skip(4)?; // version made by, version needed to extract
+            let flags = fixed.u16()?;
+            let method = fixed.u16()?;
+            fixed.skip(4)?; // time, date
+            let crc32 = fixed.u32()?;
+            let compressed_size = fixed.u32()?;
+            let size = fixed.u32()?;
+            let [name, extra, comment] = [fixed.u16()?, fixed.u16()?, fixed.u16()?];
+            let disk = fixed.u16()?;
+            fixed.skip(6)?; // internal and external attributes
+            let offset = fixed.u32()?;
+            let record = RawRecord { name: &[], extra: &[], flags, method, crc32, compressed_size, size, disk, offset };
+            Some((signature, record, [name, extra, comment]))
+        };
+        let (signature, record, [name, extra, comment]) = fields().ok_or("a record is cut off")?;
+        if signature != SIGNATURE {
+            return Err("a record does not begin with its signature");
+        }
+        let name = cursor.take(name.into()).ok_or("a name runs over the end")?;
+        let extra = cursor.take(extra.into()).ok_or("an extra field runs over the end")?;
+        cursor.skip(comment.into()).ok_or("a comment runs over the end")?;
+        Ok(RawRecord { name, extra, ..record })
+    }
+
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.flags & flag::UTF8 != 0
+    }
+
+    /// The sizes and the offset, 64 bits wide where a zip64 extra field says so, `base` added to the offset.
+    pub(crate) fn place(&self, base: u64) -> Result<Place> {
+        let classic = [self.size, self.compressed_size, self.offset];
+        let mut values = classic.map(u64::from);
+        let zip64 = if self.extra.is_empty() { None } else { self.zip64()? };
+        let wide = classic.contains(&u32::MAX);
+        match zip64 {
+            None if wide => return Err(bad_zip64("missing, though a field refers to it")),
+            None => {}
+            Some(content) => {
+                let mut field = Cursor::new(content);
+                // In this order, each only if its classic field is all ones; or, where none is, what agrees.
+                for (value, narrow) in values.iter_mut().zip(classic) {
+                    if narrow == u32::MAX {
+                        *value = field.u64().ok_or_else(|| bad_zip64("too short"))?;
+                    } else if !wide && field.rest().len() >= 8 && field.u64() != Some(*value) {
+                        return Err(bad_zip64("not needed, and it disagrees with the record"));
+                    }
+                }
+                // The number of the disk may follow; every other byte would be another reader's value.
+                if !matches!(field.rest(), [] | [0, 0, 0, 0]) {
+                    return Err(bad_zip64("longer than the fields that refer to it"));
+                }
+            }
+        }
+        let [size, compressed_size, offset] = values;
+        if !(self.disk == 0 || self.disk == u16::MAX && zip64.is_some()) {
+            let (field, found) = ("disk of a member", self.disk.into());
+            return Err(ErrorKind::MultiDisk { field, found }.into());
+        }
+        if self.method == method::STORED && compressed_size != size {
+            let compressed = compressed_size;
+            return Err(ErrorKind::StoredSizes { compressed, size }.into());
+        }
+        let offset = offset.checked_add(base).ok_or_else(|| bad_zip64("an offset beyond 64 bits"))?;
+        Ok(Place { offset, compressed_size, size })
+    }
+
+    /// Size and compressed size, for a listing: as they stand in the record where nothing better is known.
+    pub(crate) fn sizes(&self) -> (u64, u64) {
+        match self.place(0) {
+            Ok(place) => (place.size, place.compressed_size),
+            Err(_) => (self.size.into(), self.compressed_size.into()),
+        }
+    }
+
+    /// The one zip64 field among the well-formed extra fields. As in NumPy, up to 3 bytes after the last field
+    /// are no field.
+    fn zip64(&self) -> Result<Option<&'a [u8]>> {
+        let mut found = None;
+        let mut fields = Cursor::new(self.extra);
+        while fields.rest().len() >= 4 {
+            let mut field = || {
+                let (id, length) = (fields.u16()?, fields.u16()?);
+                Some((id, fields.take(length.into())?))
+            };
+            let (id, content) = field().ok_or(ErrorKind::BadExtra)?;
+            if id == ZIP64 && found.replace(content).is_some() {
+                return Err(bad_zip64("there are two"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Encryption and patches (APPNOTE 4.4.4, bits 0, 5, 6 and 13).
+    pub(crate) fn check_flags(&self) -> Result<()> {
+        check_flags(self.flags)
+    }
+}
+
+/// Refuses what flag bits 0, 5, 6 and 13 announce, in a directory record or a local header.
+pub(crate) fn check_flags(flags: u16) -> Result<()> {
+    if flags & (flag::ENCRYPTED | flag::STRONG | flag::MASKED) != 0 {
+        return Err(ErrorKind::Encrypted { flags }.into());
+    }
+    if flags & flag::PATCHED != 0 {
+        return Err(ErrorKind::UnsupportedFlags { flags }.into());
+    }
+    Ok(())
+}
+
+fn bad_zip64(problem: &'static str) -> Error {
+    ErrorKind::BadZip64Extra { problem }.into()
+}
+
+/// Where a member lies and how large it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its local header, from the start of the file.
+    pub(crate) offset: u64,
+    pub(crate) compressed_size: u64,
+    pub(crate) size: u64,
+}
+
+impl Place {
+    /// The first byte that cannot belong to the member: its local extra field is not known yet.
+    pub(crate) fn least_end(&self, name_length: usize) -> u64 {
+        let name_length = u64::try_from(name_length).unwrap_or(u64::MAX);
+        self.offset.saturating_add(LOCAL_FIXED).saturating_add(name_length).saturating_add(self.compressed_size)
+    }
+}

@@ -1,0 +1,201 @@
+//! A header and its elements, as views and arrays. The plan comes before the work: [`access`] says what `view` and
+//! `get` will do, and they do it by the same function.
+
+use ndarray::{Array, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
+
+use super::element::{Element, short_name};
+use super::header::{Header, Order};
+use super::{swap, text};
+use crate::buffer;
+use crate::error::{ErrorKind, Reason, Result};
+
+/// What taking an array will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `view` and `get` lend the elements where they lie.
+    Borrow,
+    /// `get` and `read` copy them, and this is why; `view` gives it as its error.
+    Copy(Reason),
+}
+
+/// Where the elements of an array lie.
+#[derive(Clone, Copy)]
+pub(crate) enum Payload<'a> {
+    /// In memory as they are; `offset` is their place in the file.
+    Here { bytes: &'a [u8], offset: u64 },
+    /// Somewhere that cannot be lent.
+    Elsewhere(Reason),
+}
+
+/// Refuses what can be neither viewed nor read as `T`.
+pub(crate) fn check<T: Element>(header: &Header) -> Result<()> {
+    let dtype = header.dtype();
+    if dtype.has_object() {
+        return Err(ErrorKind::Pickled.into());
+    }
+    if !T::matches(dtype) || dtype.item_size() != size_of::<T>() {
+        let (dtype, element) = (dtype.to_string(), short_name::<T>());
+        return Err(ErrorKind::DtypeMismatch { dtype, element }.into());
+    }
+    check_items(header)
+}
+
+/// Items of no bytes would be made out of nothing, as many as a header likes.
+fn check_items(header: &Header) -> Result<()> {
+    let count = header.count();
+    if header.dtype().item_size() == 0 && count > 0 {
+        return Err(ErrorKind::ZeroSizedItems { count }.into());
+    }
+    Ok(())
+}
+
+fn check_dimension<D: Dimension>(header: &Header) -> Result<()> {
+    let found = header.shape().len();
+    match D::NDIM {
+        Some(expected) if expected != found => Err(ErrorKind::DimensionMismatch { found, expected }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The plan for elements of a type whose items were checked.
+pub(crate) fn access<T: Element>(header: &Header, payload: Payload<'_>) -> Access {
+    let (bytes, offset) = match payload {
+        Payload::Elsewhere(reason) => return Access::Copy(reason),
+        Payload::Here { bytes, offset } => (bytes, offset),
+    };
+    if header.count() == 0 {
+        Access::Borrow // nothing to align, nothing to swap
+    } else if !header.dtype().is_native() {
+        Access::Copy(Reason::ByteOrder)
+    } else if !bytes.as_ptr().cast::<T>().is_aligned() {
+        let required = align_of::<T>();
+        Access::Copy(Reason::Misaligned { offset, required })
+    } else {
+        Access::Borrow
+    }
+}
+
+/// What a map, which begins on a page, would do with these elements as the type that they are.
+pub(crate) fn access_in_map(header: &Header, offset: u64) -> Access {
+    let required = header.dtype().alignment();
+    if header.count() == 0 {
+        Access::Borrow
+    } else if !header.dtype().is_native() {
+        Access::Copy(Reason::ByteOrder)
+    } else if !offset.is_multiple_of(required as u64) {
+        Access::Copy(Reason::Misaligned { offset, required })
+    } else {
+        Access::Borrow
+    }
+}
+
+/// The shape as ndarray has it. The caller has checked the number of dimensions; that the size can be addressed
+/// was checked with the header.
+fn shape<D: Dimension>(header: &Header) -> StrideShape<D> {
+    let mut dimension = D::zeros(header.shape().len());
+    dimension.slice_mut().copy_from_slice(header.shape());
+    dimension.set_f(header.order() == Order::Fortran).into()
+}
+
+/// The elements where they lie, or why not.
+pub(crate) fn view<'a, T: Element, D: Dimension>(
+    header: &Header,
+    payload: Payload<'a>,
+) -> Result<Result<ArrayView<'a, T, D>, Reason>> {
+    check_dimension::<D>(header)?;
+    let bytes = match (access::<T>(header, payload), payload) {
+        (Access::Borrow, Payload::Here { .. }) if header.count() == 0 => &[],
+        (Access::Borrow, Payload::Here { bytes, .. }) => bytes,
+        (Access::Copy(reason), _) | (Access::Borrow, Payload::Elsewhere(reason)) => return Ok(Err(reason)),
+    };
+    let bits = bytemuck::try_cast_slice::<u8, T::Bits>(bytes).map_err(|_| payload_length(header, bytes.len()))?;
+    let values = buffer::checked::<T>(bits).map_err(invalid::<T>)?;
+    let view = ArrayView::from_shape(shape::<D>(header), values);
+    view.map(Ok).map_err(|_| payload_length(header, bytes.len()).into())
+}
+
+/// An owned array. `fill` fills the bytes of all elements, as they lie in the file, and has checked them.
+pub(crate) fn read<T: Element, D: Dimension>(
+    header: &Header,
+    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<Array<T, D>> {
+    check_dimension::<D>(header)?;
+    let mut bits = buffer::zeroed::<T::Bits>(header.count())?;
+    let bytes = bytemuck::cast_slice_mut(&mut bits);
+    fill(bytes)?;
+    swap::to_native(header.dtype(), bytes);
+    let values = buffer::checked_vec::<T>(bits).map_err(invalid::<T>)?;
+    let length = values.len();
+    let array = Array::from_shape_vec(shape::<D>(header), values);
+    array.map_err(|_| payload_length(header, length * size_of::<T>()).into())
+}
+
+/// Refuses a destination of another shape.
+pub(crate) fn check_shape(header: &Header, expected: &[usize]) -> Result<()> {
+    if header.shape() == expected {
+        return Ok(());
+    }
+    let (found, expected) = (header.shape().to_vec(), expected.to_vec());
+    Err(ErrorKind::ShapeMismatch { found, expected }.into())
+}
+
+/// Fills memory that the caller has. `next` gives the bytes of the elements in the order in which they lie.
+pub(crate) fn read_into<T: Element, D: Dimension>(
+    header: &Header,
+    destination: ArrayViewMut<'_, T, D>,
+    mut next: impl FnMut(&mut [u8]) -> Result<()>,
+) -> Result<()> {
+    // In file order, first to last, is what iterating a C-ordered array does.
+    let mut destination = match header.order() {
+        Order::C => destination,
+        Order::Fortran => destination.reversed_axes(),
+    };
+    if let Some(bytes) = destination.as_slice_mut().and_then(buffer::plain_bytes_mut) {
+        next(bytes)?;
+        swap::to_native(header.dtype(), bytes);
+        return Ok(());
+    }
+    // Strided, or bits that must be checked before they are values: through a block.
+    const BLOCK: usize = 64 << 10;
+    let block = (BLOCK / size_of::<T>().max(1)).clamp(1, header.count().max(1));
+    let mut block = buffer::zeroed::<T::Bits>(block)?;
+    let mut values = destination.iter_mut();
+    let mut done = 0;
+    while done < header.count() {
+        let count = block.len().min(header.count() - done);
+        let bits = &mut block[..count];
+        let bytes = bytemuck::cast_slice_mut(bits);
+        next(bytes)?;
+        swap::to_native(header.dtype(), bytes);
+        let checked = buffer::checked::<T>(bits).map_err(|index| invalid::<T>(done + index))?;
+        checked.iter().zip(&mut values).for_each(|(from, to)| *to = *from);
+        done += count;
+    }
+    Ok(())
+}
+
+/// An array of strings.
+pub(crate) fn strings(header: &Header, payload: &[u8]) -> Result<Array<String, IxDyn>> {
+    let scalar = text::check(header)?;
+    check_items(header)?;
+    let strings = text::decode(scalar, payload)?;
+    let found = payload.len();
+    let array = Array::from_shape_vec(shape::<IxDyn>(header), strings);
+    array.map_err(|_| payload_length(header, found).into())
+}
+
+/// Whether the elements can be taken as strings.
+pub(crate) fn check_strings(header: &Header) -> Result<()> {
+    text::check(header)?;
+    check_items(header)
+}
+
+fn invalid<T>(index: usize) -> ErrorKind {
+    let element = short_name::<T>();
+    ErrorKind::InvalidElement { index, element }
+}
+
+pub(crate) fn payload_length(header: &Header, found: usize) -> ErrorKind {
+    let (found, expected) = (found as u64, header.nbytes() as u64);
+    ErrorKind::PayloadLength { found, expected }
+}

@@ -1,0 +1,336 @@
+//! The preamble of a `.npy`: magic, version, length, and the dict that says what the array is (NEP 1).
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use super::dtype::{Dtype, parse_shape, write_shape};
+use super::literal::{Token, Tokens};
+use crate::bytes::Cursor;
+use crate::error::{Error, ErrorKind, HEADER_BYTES, Result};
+use crate::limits::{self, Limits};
+
+const MAGIC: [u8; 6] = *b"\x93NUMPY";
+/// As much of a member as tells how long its preamble is.
+pub(crate) const PREFIX: usize = 12;
+
+/// What an array is: dtype, shape, order, and the version of the format that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    order: Order,
+    version: (u8, u8),
+    /// Bytes before the elements.
+    length: usize,
+    count: usize,
+}
+
+/// In which order the elements lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The last axis varies fastest.
+    C,
+    /// The first axis varies fastest.
+    Fortran,
+}
+
+impl Header {
+    /// A header as `np.save` would write it, in the lowest version that can hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadShape`](ErrorKind::BadShape) for more than 64 dimensions, [`ShapeOverflow`](ErrorKind::ShapeOverflow)
+    /// for an array that no machine can address.
+    pub fn new(dtype: Dtype, shape: &[usize], order: Order) -> Result<Self> {
+        if shape.len() > limits::DIMENSIONS {
+            let found = shape.len().to_string();
+            let expected = "at most 64 dimensions";
+            return Err(ErrorKind::BadShape { expected, found }.into());
+        }
+        let count = count(shape, dtype.item_size())?;
+        let mut header = Header { dtype, shape: shape.to_vec(), order, version: (1, 0), length: 0, count };
+        let (version, text) = header.encode();
+        header.version = version;
+        header.length = text.len();
+        Ok(header)
+    }
+
+    /// The dtype.
+    pub fn dtype(&self) -> &Dtype {
+        &self.dtype
+    }
+
+    /// The length of each axis; empty for a 0-dimensional array, which has one element.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The order of the elements.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// The version of the `.npy` format: `(1, 0)`, `(2, 0)` or `(3, 0)`.
+    pub fn version(&self) -> (u8, u8) {
+        self.version
+    }
+
+    /// The number of bytes before the elements: magic, version, length field and text.
+    pub fn preamble_size(&self) -> usize {
+        self.length
+    }
+
+    /// The number of elements.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The number of bytes of all elements.
+    pub fn nbytes(&self) -> usize {
+        // Checked when the header was made.
+        self.count.saturating_mul(self.dtype.item_size())
+    }
+
+    /// The preamble as `np.save` writes it, padded so that the elements begin on a multiple of 64 bytes.
+    ///
+    /// ```
+    /// use npzmap::{Header, Order};
+    ///
+    /// let header = Header::new("<f4".parse()?, &[3, 4], Order::C)?;
+    /// let bytes = header.to_bytes();
+    /// assert_eq!(bytes.len(), 128);
+    /// assert!(bytes[10..].starts_with(b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } "));
+    /// assert_eq!(Header::from_bytes(&bytes)?, header);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode().1
+    }
+
+    /// Reads a preamble; what follows it is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and at which byte.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let length = match measure(bytes, size, &Limits::new())? {
+            Measure::Length(length) => length,
+            Measure::Needs(needed) => return Err(too_long(needed, size)),
+        };
+        let preamble = usize::try_from(length).ok().and_then(|length| bytes.get(..length));
+        Header::parse(preamble.ok_or_else(|| too_long(length, size))?)
+    }
+
+    /// Reads a preamble of the length that [`measure`] gave.
+    pub(crate) fn parse(preamble: &[u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(preamble);
+        let mut prefix = || {
+            cursor.skip(MAGIC.len())?;
+            let version = (cursor.u8()?, cursor.u8()?);
+            let width = if version.0 == 1 { 2 } else { 4 };
+            cursor.skip(width)?;
+            Some((version, MAGIC.len().saturating_add(2).saturating_add(width)))
+        };
+        let size = u64::try_from(preamble.len()).unwrap_or(u64::MAX);
+        let (version, start) = prefix().ok_or_else(|| too_long(PREFIX.try_into().unwrap_or(0), size))?;
+        let text = text(cursor.rest(), version, start)?;
+        // Python 2 wrote its long integers with an L, and knew no version 3.0.
+        let mut tokens = Tokens::new(&text, version.0 < 3);
+        let fields = parse_dict(&mut tokens);
+        // Offsets in the text become offsets in the member.
+        let start = u64::try_from(start).unwrap_or(u64::MAX);
+        let (dtype, order, shape) = fields.map_err(|error| error.from_start(start))?;
+        let count = count(&shape, dtype.item_size())?;
+        Ok(Header { dtype, shape, order, version, length: preamble.len(), count })
+    }
+
+    fn encode(&self) -> ((u8, u8), Vec<u8>) {
+        let mut text = String::from("{'descr': ");
+        // Writing to a string does not fail.
+        let _ = self.dtype.write_descr(&mut text);
+        let order = match self.order {
+            Order::C => "False",
+            Order::Fortran => "True",
+        };
+        let _ = write!(text, ", 'fortran_order': {order}, 'shape': ");
+        let _ = write_shape(&mut text, &self.shape);
+        text.push_str(", }");
+        // Room for the growing axis to become any 64-bit number without moving the elements.
+        const DIGITS: usize = 21;
+        let growing = match self.order {
+            Order::C => self.shape.first(),
+            Order::Fortran => self.shape.last(),
+        };
+        if let Some(length) = growing {
+            let blanks = DIGITS.saturating_sub(length.to_string().len());
+            text.extend(std::iter::repeat_n(' ', blanks));
+        }
+
+        let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+        let (version, text) = match latin1 {
+            Some(text) if padded(text.len(), 2) <= usize::from(u16::MAX) => ((1, 0), text),
+            Some(text) => ((2, 0), text),
+            None => ((3, 0), text.into_bytes()),
+        };
+        let width = if version.0 == 1 { 2 } else { 4 };
+        let length = padded(text.len(), width);
+        let mut bytes = Vec::with_capacity(length.saturating_add(PREFIX));
+        bytes.extend(MAGIC);
+        bytes.extend([version.0, version.1]);
+        let field = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+        bytes.extend(field.iter().take(width));
+        let blanks = length.saturating_sub(text.len()).saturating_sub(1);
+        bytes.extend(text);
+        bytes.extend(std::iter::repeat_n(b' ', blanks));
+        bytes.push(b'\n');
+        (version, bytes)
+    }
+}
+
+/// The length of a text with its blanks and newline, so that the preamble is a multiple of 64 bytes. As in NumPy,
+/// at least one blank.
+fn padded(text: usize, width: usize) -> usize {
+    let before = MAGIC.len().saturating_add(2).saturating_add(width);
+    let used = before.saturating_add(text).saturating_add(1);
+    let blanks = 64_usize.saturating_sub(used & 63);
+    text.saturating_add(1).saturating_add(blanks)
+}
+
+/// What the first bytes of a member say about the length of its preamble.
+pub(crate) enum Measure {
+    Length(u64),
+    /// This many bytes must be seen first.
+    Needs(u64),
+}
+
+/// Measures the preamble at the start of `bytes`, the first of a member of `size` bytes.
+pub(crate) fn measure(bytes: &[u8], size: u64, limits: &Limits) -> Result<Measure> {
+    let mut cursor = Cursor::new(bytes);
+    let prefix: u64 = MAGIC.len().try_into().unwrap_or(u64::MAX);
+    if size < prefix {
+        return Err(ErrorKind::NotAnArray.into());
+    }
+    let Some(magic) = cursor.array::<6>() else {
+        return Ok(Measure::Needs(prefix));
+    };
+    if magic != MAGIC {
+        return Err(ErrorKind::NotAnArray.into());
+    }
+    let needs = |bytes: u64| {
+        if size < bytes {
+            return Err(too_long(bytes, size));
+        }
+        Ok(Measure::Needs(bytes))
+    };
+    let Some([major, minor]) = cursor.array() else {
+        return needs(10);
+    };
+    let (length, start) = match (major, minor) {
+        (1, 0) => match cursor.u16() {
+            Some(length) => (u32::from(length), 10),
+            None => return needs(10),
+        },
+        (2 | 3, 0) => match cursor.u32() {
+            Some(length) => (length, 12),
+            None => return needs(12),
+        },
+        _ => return Err(Error::from(ErrorKind::NpyVersion { major, minor }).at(prefix)),
+    };
+    let total = u64::from(length).saturating_add(start);
+    if total > size {
+        return Err(too_long(total, size));
+    }
+    if length > limits.header_bytes {
+        let (found, limit) = (length.into(), limits.header_bytes.into());
+        let what = HEADER_BYTES;
+        return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
+    }
+    Ok(Measure::Length(total))
+}
+
+fn too_long(needed: u64, available: u64) -> Error {
+    ErrorKind::HeaderLength { needed, available }.into()
+}
+
+/// Latin-1 in versions 1.0 and 2.0, UTF-8 in 3.0.
+fn text(bytes: &[u8], version: (u8, u8), start: usize) -> Result<Cow<'_, str>> {
+    if version.0 < 3 && !bytes.is_ascii() {
+        return Ok(bytes.iter().map(|byte| char::from(*byte)).collect());
+    }
+    std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+        let expected = "UTF-8, as version 3.0 has it";
+        let found = "other bytes".into();
+        let at = u64::try_from(start.saturating_add(error.valid_up_to())).unwrap_or(u64::MAX);
+        Error::from(ErrorKind::BadHeader { expected, found }).at(at)
+    })
+}
+
+/// The three entries, in any order.
+fn parse_dict(tokens: &mut Tokens<'_>) -> Result<(Dtype, Order, Vec<usize>)> {
+    let (mut dtype, mut order, mut shape) = (None, None, None);
+    tokens.mark_or('{', "a dict: {'descr': …, 'fortran_order': …, 'shape': …}")?;
+    while !tokens.take_mark('}') {
+        let start = tokens.clone();
+        let key = tokens.string_or("a key: 'descr', 'fortran_order' or 'shape'")?;
+        tokens.mark_or(':', "a colon after the key")?;
+        let repeated = match &*key {
+            "descr" => dtype.replace(Dtype::parse_descr(tokens)?).is_some(),
+            "fortran_order" => order.replace(parse_order(tokens)?).is_some(),
+            "shape" => shape.replace(parse_shape(tokens)?).is_some(),
+            _ => return Err(start.expected("a key: 'descr', 'fortran_order' or 'shape'")),
+        };
+        if repeated {
+            return Err(start.expected("each key once"));
+        }
+        if !tokens.take_mark(',') {
+            tokens.mark_or('}', "a comma or the end of the dict")?;
+            break;
+        }
+    }
+    if tokens.peek()? != Token::End {
+        return Err(tokens.expected("nothing after the dict"));
+    }
+    match (dtype, order, shape) {
+        (Some(dtype), Some(order), Some(shape)) => Ok((dtype, order, shape)),
+        (None, ..) => Err(tokens.expected("the key 'descr'")),
+        (_, None, _) => Err(tokens.expected("the key 'fortran_order'")),
+        _ => Err(tokens.expected("the key 'shape'")),
+    }
+}
+
+fn parse_order(tokens: &mut Tokens<'_>) -> Result<Order> {
+    let before = tokens.clone();
+    match tokens.next() {
+        Ok(Token::Name("False")) => Ok(Order::C),
+        Ok(Token::Name("True")) => Ok(Order::Fortran),
+        _ => {
+            let found = before.found();
+            Err(before.at(ErrorKind::BadOrder { found }))
+        }
+    }
+}
+
+/// The number of elements. The product of all lengths but zeros, and that times the item size, must fit `isize`:
+/// ndarray computes strides from it even when there is no element.
+fn count(shape: &[usize], item_size: usize) -> Result<usize> {
+    let nonzero =
+        shape.iter().filter(|length| **length > 0).try_fold(1_usize, |product, length| product.checked_mul(*length));
+    let bytes = nonzero.and_then(|product| product.checked_mul(item_size.max(1)));
+    if bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+        let shape = shape.to_vec();
+        return Err(ErrorKind::ShapeOverflow { shape, item_size }.into());
+    }
+    if shape.contains(&0) {
+        return Ok(0);
+    }
+    Ok(nonzero.unwrap_or(0))
+}

@@ -1,0 +1,10 @@
+//! The array side (NEP 1 and its versions 2.0 and 3.0). It has never heard of ZIP.
+
+pub(crate) mod array;
+pub(crate) mod dtype;
+pub(crate) mod element;
+pub(crate) mod header;
+pub(crate) mod literal;
+pub(crate) mod swap;
+pub(crate) mod text;
+pub(crate) mod unaligned;

@@ -1,0 +1,58 @@
+//! Strings: `<U9` and `|S9` to `String`.
+
+use super::dtype::{ByteOrder, Dtype, Kind, Scalar};
+use super::header::Header;
+use crate::error::{ErrorKind, Result};
+
+const SURROGATE: &str = "a surrogate, which is no character";
+const BEYOND: &str = "a code above 0x10FFFF, which is no character";
+const NOT_UTF8: &str = "bytes that are not UTF-8; take them as bytes()";
+
+/// The string dtype of an array of strings.
+pub(crate) fn check(header: &Header) -> Result<Scalar> {
+    match header.dtype() {
+        Dtype::Scalar(scalar) if matches!(scalar.kind(), Kind::Str | Kind::Bytes) => Ok(*scalar),
+        dtype if dtype.has_object() => Err(ErrorKind::Pickled.into()),
+        dtype => {
+            let (dtype, element) = (dtype.to_string(), "an array of strings".into());
+            Err(ErrorKind::DtypeMismatch { dtype, element }.into())
+        }
+    }
+}
+
+/// The strings in `payload`, as they lie. As in NumPy, NULs at the end are filling, inner ones are characters.
+pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
+    let items = payload.chunks_exact(scalar.item_size().max(1)).enumerate();
+    items
+        .map(|(index, item)| {
+            let text = match scalar.kind() {
+                Kind::Str => decode_ucs4(item, scalar.byte_order()),
+                _ => decode_bytes(item),
+            };
+            text.map_err(|problem| ErrorKind::BadText { index, problem }.into())
+        })
+        .collect()
+}
+
+fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {
+    let characters = item.as_chunks::<4>().0;
+    let code = |bytes: &[u8; 4]| match order {
+        ByteOrder::Big => u32::from_be_bytes(*bytes),
+        _ => u32::from_le_bytes(*bytes),
+    };
+    let filling = characters.iter().rev().take_while(|bytes| **bytes == [0; 4]).count();
+    characters
+        .iter()
+        .take(characters.len() - filling)
+        .map(|bytes| match code(bytes) {
+            0xd800..=0xdfff => Err(SURROGATE),
+            code => char::from_u32(code).ok_or(BEYOND),
+        })
+        .collect()
+}
+
+fn decode_bytes(item: &[u8]) -> Result<String, &'static str> {
+    let filling = item.iter().rev().take_while(|byte| **byte == 0).count();
+    let text = std::str::from_utf8(&item[..item.len() - filling]);
+    text.map(str::to_owned).map_err(|_| NOT_UTF8)
+}

@@ -1,0 +1,365 @@
+//! `Npz`: a directory of members, looked up by key. Here the two sides meet.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
+
+use crate::bytes::window;
+use crate::container::directory::{Directory, Records};
+use crate::error::{ErrorKind, Result};
+use crate::member::Member;
+#[cfg(feature = "mmap")]
+use crate::mmap::Mapping;
+use crate::npy::element::Element;
+use crate::open::OpenOptions;
+use crate::source::{InMemory, ReadAt, Source};
+
+/// An open `.npz` archive: a dictionary from keys to arrays, as NumPy's `NpzFile` is.
+///
+/// Opening reads the end record and the central directory of the ZIP archive, and nothing else. Each array is read
+/// when it is asked for, by one of three verbs: [`view`](Npz::view) never copies, [`get`](Npz::get) copies only
+/// when it must, [`read`](Npz::read) always does. All of them take `&self`, and nothing is cached: an `Npz` is
+/// `Send` and `Sync` when its source is.
+///
+/// A key is the member's name with or without `.npy`; where both name something, the exact name wins, as in NumPy.
+///
+/// # Examples
+///
+/// ```
+/// use npzmap::Npz;
+/// use ndarray::{Ix1, Ix2};
+///
+/// let npz = Npz::open("tests/data/model-batch.npz")?;
+/// assert_eq!(npz.keys().collect::<Vec<_>>(), ["features", "labels", "sample_ids"]);
+///
+/// let features = npz.read::<f32, Ix2>("features")?;
+/// assert_eq!(features.dim(), (3, 4));
+/// assert_eq!(npz.read::<i64, Ix1>("labels")?.to_vec(), [0, 1, 1]);
+/// assert_eq!(npz.strings("sample_ids")?[2], "train-003");
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+pub struct Npz<S = ReadAt> {
+    source: S,
+    bytes: DirectoryBytes,
+    directory: Directory,
+    options: OpenOptions,
+    path: Option<Box<Path>>,
+}
+
+/// Where the directory's bytes are; they are held once.
+pub(crate) enum DirectoryBytes {
+    Held(Box<[u8]>),
+    InSource,
+}
+
+impl Npz<ReadAt> {
+    /// Opens an archive to be read by position: safe whatever happens to the file, and arrays are owned.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, [`NotRegularFile`](ErrorKind::NotRegularFile), and whatever keeps the directory from
+    /// being read. A single bad member does not.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open(path)
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npz::open).
+    pub fn open_file(file: File) -> Result<Self> {
+        OpenOptions::new().open_file(file)
+    }
+}
+
+#[cfg(feature = "mmap")]
+impl Npz<Mapping> {
+    /// Maps an archive: arrays borrow from the map, and a member costs the pages that are touched.
+    ///
+    /// # Safety
+    ///
+    /// While the archive is open, nobody may change the file or make it shorter, in this process or another. The
+    /// compiler takes the bytes behind a view for constant: if they change, behaviour is undefined. Where the file
+    /// has been cut off, reading kills the process with SIGBUS; `np.savez` cuts off a file that it overwrites.
+    /// Files that are replaced by renaming another one over them are safe: the map keeps the old one.
+    ///
+    /// Where this cannot be promised, use [`open`](Npz::open), or [`map_if_safe`](Npz::map_if_safe).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npz::open).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { Npz::map("tests/data/model-batch-aligned.npz")? };
+    /// let features = npz.view::<f32, Ix2>("features")?; // borrowed from the map
+    /// assert_eq!(features[(1, 1)], 5.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        unsafe { OpenOptions::new().map(path) }
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Safety
+    ///
+    /// As [`map`](Npz::map).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npz::open).
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map_file(file: File) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        unsafe { OpenOptions::new().map_file(file) }
+    }
+
+    /// Maps an archive if the kernel guarantees that the file stays as it is: a sealed memfd, or a file under
+    /// fs-verity. This needs no promise by the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`NotImmutable`](ErrorKind::NotImmutable) for every other file; else as [`open`](Npz::open).
+    pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().map_if_safe(path)
+    }
+
+    /// The same for a file that is open already, which is how a memfd comes along.
+    ///
+    /// # Errors
+    ///
+    /// As [`map_if_safe`](Npz::map_if_safe).
+    pub fn map_file_if_safe(file: File) -> Result<Self> {
+        OpenOptions::new().map_file_if_safe(file)
+    }
+}
+
+impl<S: Source> Npz<S> {
+    /// Opens an archive whose bytes are at hand: a `Vec<u8>`, a `&[u8]`, an `Arc<[u8]>`, or any other [`Source`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the directory from being read. A single bad member does not.
+    pub fn new(source: S) -> Result<Self> {
+        OpenOptions::new().source(source)
+    }
+
+    pub(crate) fn from_parts(source: S, bytes: DirectoryBytes, directory: Directory, options: OpenOptions) -> Self {
+        let path = None;
+        Npz { source, bytes, directory, options, path }
+    }
+
+    /// The number of members, duplicates counted.
+    pub fn len(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys, in the order of the directory: NumPy's `files`. Duplicates are listed each time.
+    pub fn keys(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.members().map(|member| member.key())
+    }
+
+    /// Whether a member has this key or name, as NumPy's `in` says it.
+    pub fn contains(&self, key: &str) -> bool {
+        let bytes = self.directory_bytes();
+        bytes.is_ok_and(|bytes| self.directory.find(bytes, key).is_some())
+    }
+
+    /// The members, in the order of the directory. What is wrong with one of them shows when it is used.
+    pub fn members(&self) -> Members<'_, S> {
+        let bytes = self.directory_bytes().unwrap_or_default();
+        Members { npz: self, records: self.directory.records_from(bytes, 0), left: self.directory.len() }
+    }
+
+    /// The member of this name, or else the one of this name and `.npy`.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchKey`](ErrorKind::NoSuchKey), and whatever the directory alone says against the member:
+    /// [`DuplicateName`](ErrorKind::DuplicateName), [`BadName`](ErrorKind::BadName),
+    /// [`Overlap`](ErrorKind::Overlap), encryption.
+    pub fn member(&self, key: &str) -> Result<Member<'_, S>> {
+        let found = self.directory_bytes().and_then(|bytes| {
+            let record = self.directory.find(bytes, key).ok_or(ErrorKind::NoSuchKey)??;
+            self.directory.check(&record)?;
+            Ok(Member::new(self, record))
+        });
+        found.map_err(|error| error.in_member(key.into()).in_file(self.path()))
+    }
+
+    /// The array, borrowed where it lies. Never copies.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotBorrow`](ErrorKind::CannotBorrow) says why and what to do; else as [`read`](Npz::read).
+    pub fn view<T: Element, D: Dimension>(&self, key: &str) -> Result<ArrayView<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.member(key)?.view()
+    }
+
+    /// The array, borrowed if it can be, else an owned copy, aligned and in this machine's byte order.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Npz::read).
+    pub fn get<T: Element, D: Dimension>(&self, key: &str) -> Result<CowArray<'_, T, D>> {
+        self.member(key)?.get()
+    }
+
+    /// The array, copied into memory of its own, aligned and in this machine's byte order.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchKey`](ErrorKind::NoSuchKey); [`DtypeMismatch`](ErrorKind::DtypeMismatch) and
+    /// [`DimensionMismatch`](ErrorKind::DimensionMismatch) when the file holds another array than was asked for; and
+    /// whatever is wrong with the member.
+    pub fn read<T: Element, D: Dimension>(&self, key: &str) -> Result<Array<T, D>> {
+        self.member(key)?.read()
+    }
+
+    /// The array, copied into memory that the caller has, of the same shape and any strides.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeMismatch`](ErrorKind::ShapeMismatch), or as [`read`](Npz::read). After an error the destination's
+    /// values are unspecified.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Array2;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let mut features = Array2::<f32>::zeros((3, 4));
+    /// npz.read_into("features", features.view_mut())?;
+    /// assert_eq!(features.sum(), 66.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_into<T: Element, D: Dimension>(&self, key: &str, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
+        self.member(key)?.read_into(destination)
+    }
+
+    /// An array of strings, `<U9` or `|S9`, without the NULs that fill them up. Bytes are read as UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// [`BadText`](ErrorKind::BadText) for what is no text, and as [`read`](Npz::read).
+    pub fn strings(&self, key: &str) -> Result<Array<String, IxDyn>> {
+        self.member(key)?.strings()
+    }
+
+    /// Reads every member and holds it against its CRC-32.
+    ///
+    /// # Errors
+    ///
+    /// The first that is wrong. To see all of them, ask each of [`members`](Npz::members).
+    pub fn verify(&self) -> Result<()> {
+        self.members().try_for_each(|member| member.verify())
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Closes the archive and gives the source back.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(crate) fn directory_bytes(&self) -> Result<&[u8]> {
+        match &self.bytes {
+            DirectoryBytes::Held(bytes) => Ok(bytes),
+            DirectoryBytes::InSource => {
+                let slice = self.source.as_slice().unwrap_or_default();
+                let found = window(slice, 0, self.directory.range());
+                found.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof).into())
+            }
+        }
+    }
+}
+
+impl<S> Npz<S> {
+    pub(crate) fn at_path(mut self, path: &Path) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The path, if the archive was opened by path.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(crate) fn options(&self) -> &OpenOptions {
+        &self.options
+    }
+}
+
+impl<S: Source> fmt::Debug for Npz<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Npz")
+            .field("path", &self.path())
+            .field("size", &self.source.size())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: Source> IntoIterator for &'a Npz<S> {
+    type Item = Member<'a, S>;
+    type IntoIter = Members<'a, S>;
+
+    fn into_iter(self) -> Members<'a, S> {
+        self.members()
+    }
+}
+
+/// The members of an archive, in the order of its directory.
+pub struct Members<'a, S = ReadAt> {
+    npz: &'a Npz<S>,
+    records: Records<'a>,
+    left: usize,
+}
+
+impl<'a, S: Source> Iterator for Members<'a, S> {
+    type Item = Member<'a, S>;
+
+    fn next(&mut self) -> Option<Member<'a, S>> {
+        let record = self.records.next()?.ok()?;
+        self.left = self.left.saturating_sub(1);
+        Some(Member::new(self.npz, record))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.left))
+    }
+}
+
+impl<S> fmt::Debug for Members<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").field("left", &self.left).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,269 @@
+//! Opening: the end record and the central directory, and nothing else.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::bytes::window;
+use crate::container::directory::{Directory, Duplicates, Record};
+use crate::container::end::{self, End, Search};
+use crate::container::local;
+use crate::container::record::LOCAL_FIXED;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+#[cfg(feature = "mmap")]
+use crate::mmap::Mapping;
+use crate::npz::{DirectoryBytes, Npz};
+use crate::source::{ReadAt, Source, open_regular};
+
+/// When the bytes of a member are held against its CRC-32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verify {
+    /// Only when `verify` is called.
+    Never,
+    /// Whenever they are decoded or copied; what is borrowed is not read for it.
+    #[default]
+    Copied,
+    /// At each access, the whole member, also when it is borrowed.
+    Always,
+}
+
+/// How an archive is opened, and what reading it may cost.
+///
+/// ```
+/// use npzmap::{Duplicates, OpenOptions, Verify};
+///
+/// let options = OpenOptions::new().verify(Verify::Always).duplicates(Duplicates::Last);
+/// let npz = options.open("tests/data/model-batch.npz")?;
+/// assert_eq!(npz.len(), 3);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct OpenOptions {
+    pub(crate) limits: Limits,
+    pub(crate) verify: Verify,
+    duplicates: Duplicates,
+}
+
+impl OpenOptions {
+    /// The defaults: [`Limits::new`], [`Verify::Copied`], [`Duplicates::Refuse`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What an untrusted file may make the reader spend.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// When bytes are held against their CRC-32.
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// What several members of one name mean.
+    pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
+        self.duplicates = duplicates;
+        self
+    }
+
+    /// As [`Npz::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Npz<ReadAt>> {
+        let path = path.as_ref();
+        let opened = open_regular(path).and_then(|file| self.open_file(file));
+        named(opened, path)
+    }
+
+    /// As [`Npz::open_file`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::open`].
+    pub fn open_file(self, file: File) -> Result<Npz<ReadAt>> {
+        self.source(ReadAt::new(file)?)
+    }
+
+    /// As [`Npz::map`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Npz::map`]: while the archive is open, nobody may change the file or make it shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::open`].
+    #[cfg(feature = "mmap")]
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Npz<Mapping>> {
+        let path = path.as_ref();
+        // SAFETY: asked of the caller in the same words.
+        let opened = open_regular(path).and_then(|file| unsafe { self.map_file(file) });
+        named(opened, path)
+    }
+
+    /// As [`Npz::map_file`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Npz::map`]: while the archive is open, nobody may change the file or make it shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::open`].
+    #[cfg(feature = "mmap")]
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map_file(self, file: File) -> Result<Npz<Mapping>> {
+        // SAFETY: asked of the caller in the same words.
+        let mapping = unsafe { Mapping::map(file) }?;
+        self.mapping(mapping)
+    }
+
+    /// As [`Npz::map_if_safe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::map_if_safe`].
+    #[cfg(feature = "mmap")]
+    pub fn map_if_safe(self, path: impl AsRef<Path>) -> Result<Npz<Mapping>> {
+        let path = path.as_ref();
+        let opened = open_regular(path).and_then(|file| self.map_file_if_safe(file));
+        named(opened, path)
+    }
+
+    /// As [`Npz::map_file_if_safe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::map_if_safe`].
+    #[cfg(feature = "mmap")]
+    pub fn map_file_if_safe(self, file: File) -> Result<Npz<Mapping>> {
+        self.mapping(Mapping::map_if_safe(file)?)
+    }
+
+    /// A map is touched only where a member lies: a fault on a cold page reads far more than the few bytes that
+    /// opening needs. Only a directory for which memory would cost more than the faults stays in the map.
+    #[cfg(feature = "mmap")]
+    fn mapping(self, mapping: Mapping) -> Result<Npz<Mapping>> {
+        const STAYS_IN_MAP: u64 = 1 << 20;
+        read(mapping, self, STAYS_IN_MAP)
+    }
+
+    /// As [`Npz::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::new`].
+    pub fn source<S: Source>(self, source: S) -> Result<Npz<S>> {
+        let stays = if source.as_slice().is_some() { 0 } else { u64::MAX };
+        read(source, self, stays)
+    }
+}
+
+fn named<S>(opened: Result<Npz<S>>, path: &Path) -> Result<Npz<S>> {
+    match opened {
+        Ok(npz) => Ok(npz.at_path(path)),
+        Err(error) => Err(error.in_file(Some(path))),
+    }
+}
+
+/// Opens. What is shorter than `stays` is read by position, even when it lies in memory.
+fn read<S: Source>(source: S, options: OpenOptions, stays: u64) -> Result<Npz<S>> {
+    let size = source.size();
+    let fetch = |range: Range<u64>| fetch(&source, range, stays);
+    let tail = |length: u64| fetch(size.saturating_sub(length)..size);
+    let (end, tail) = {
+        let short = tail(end::TAIL)?;
+        match end::find(&short, size)? {
+            Search::Found(end) => (end, short),
+            Search::Further => {
+                let long = tail(end::LONG_TAIL)?;
+                match end::find(&long, size)? {
+                    Search::Found(end) => (end, long),
+                    Search::Further => return Err(ErrorKind::NotAnArchive { size }.into()),
+                }
+            }
+        }
+    };
+
+    let range = end.directory.clone();
+    let tail_start = size - tail.len() as u64;
+    let bytes = match (&tail, window(&tail, tail_start, range.clone())) {
+        // Read already.
+        (Cow::Owned(_), Some(bytes)) => Cow::Owned(bytes.to_vec()),
+        _ => fetch(range.clone())?,
+    };
+    let directory = Directory::read(&bytes, range, end.base, options.duplicates)?;
+    end.check_count(directory.len() as u64)?;
+    if end.base > 0 {
+        check_base(&source, &directory, &bytes, &end)?;
+    }
+    let bytes = match bytes {
+        Cow::Owned(bytes) => DirectoryBytes::Held(bytes.into_boxed_slice()),
+        Cow::Borrowed(_) => DirectoryBytes::InSource,
+    };
+    Ok(Npz::from_parts(source, bytes, directory, options))
+}
+
+/// The bytes of `range`: lent if they lie in memory and are worth it.
+fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_, [u8]>> {
+    if range.end - range.start >= stays
+        && let Some(slice) = source.as_slice()
+    {
+        let found = window(slice, 0, range);
+        return Ok(Cow::Borrowed(found.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?));
+    }
+    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
+    source.read_exact_at(range.start, &mut bytes)?;
+    Ok(Cow::Owned(bytes))
+}
+
+/// In an archive behind a prefix, the first and the last member must be where the offsets lead when the prefix is
+/// counted, and must not be there when it is not.
+fn check_base<S: Source>(source: &S, directory: &Directory, bytes: &[u8], end: &End) -> Result<()> {
+    let base = end.base;
+    let mut records = directory.records_from(bytes, 0).flatten();
+    let first = records.next();
+    let ends = [first, records.last().or(first)];
+    let fits = |base: u64| -> Result<bool> {
+        for record in ends.iter().flatten() {
+            if !lies_at(source, record, base)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    if first.is_none() {
+        return Ok(());
+    }
+    let at = directory.range().end;
+    if !fits(base)? {
+        return Err(Error::from(ErrorKind::PrefixMismatch { base }).at(at));
+    }
+    if fits(0)? {
+        return Err(Error::from(ErrorKind::AmbiguousStart { base }).at(at));
+    }
+    Ok(())
+}
+
+/// Whether the member's local header lies where its record says, `base` added.
+fn lies_at<S: Source>(source: &S, record: &Record<'_>, base: u64) -> Result<bool> {
+    let Ok(place) = record.raw.place(base) else {
+        return Ok(false);
+    };
+    let length = LOCAL_FIXED + record.raw.name.len() as u64;
+    let Some(end) = place.offset.checked_add(length).filter(|end| *end <= source.size()) else {
+        return Ok(false);
+    };
+    let header = fetch(source, place.offset..end, 0)?;
+    Ok(local::fits(&header, record.raw.name))
+}

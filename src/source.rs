@@ -1,0 +1,232 @@
+//! Where bytes come from: a slice in memory, or a file that is read by position.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::bytes::window;
+use crate::error::{ErrorKind, Result};
+
+/// The bytes of an archive: their number, a positioned read, and the slice itself where there is one.
+///
+/// Everything that is `AsRef<[u8]>` is a source: `Vec<u8>`, `&[u8]`, `Arc<[u8]>`, `bytes::Bytes`. A user's own
+/// storage implements three methods. Reading takes `&self`, so one source serves many threads.
+///
+/// An implementation may return whatever it likes, also other bytes on every call: arrays may then be wrong,
+/// memory safety is not touched.
+///
+/// # Examples
+///
+/// ```
+/// use npzmap::{Npz, Source};
+/// use std::io;
+///
+/// /// Two halves of an archive.
+/// struct Halves(Vec<u8>, Vec<u8>);
+///
+/// impl Source for Halves {
+///     fn size(&self) -> u64 {
+///         (self.0.len() + self.1.len()) as u64
+///     }
+///     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+///         let all = self.0.iter().chain(&self.1).skip(offset as usize);
+///         let mut read = 0;
+///         buf.iter_mut().zip(all).for_each(|(to, from)| {
+///             *to = *from;
+///             read += 1;
+///         });
+///         if read == buf.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+///     }
+/// }
+///
+/// let mut first = include_bytes!("../tests/data/model-batch-stored.npz").to_vec();
+/// let second = first.split_off(100);
+/// let npz = Npz::new(Halves(first, second))?;
+/// assert_eq!(npz.read::<i64, ndarray::Ix1>("labels")?.to_vec(), [0, 1, 1]);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+//
+// `size`, not `len`: the blanket implementation would shadow the slices' own `len` wherever the trait is imported.
+pub trait Source {
+    /// The number of bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `buf` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` when there are fewer than `buf.len()`.
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// All of the bytes, if they lie in memory.
+    fn as_slice(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl<B: AsRef<[u8]> + ?Sized> Source for B {
+    fn size(&self) -> u64 {
+        self.as_ref().len() as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let found = usize::try_from(offset).ok().and_then(|start| self.as_ref().get(start..)?.get(..buf.len()));
+        buf.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self.as_ref())
+    }
+}
+
+/// A [`Source`] whose [`as_slice`](Source::as_slice) is always there, so that arrays can borrow from it.
+///
+/// Everything that is `AsRef<[u8]>` is one.
+#[diagnostic::on_unimplemented(
+    message = "arrays cannot borrow from `{Self}`, whose bytes do not lie in memory",
+    note = "use get or read, or open with Npz::map"
+)]
+pub trait InMemory: Source {}
+
+impl<B: AsRef<[u8]> + ?Sized> InMemory for B {}
+
+/// A file that is read by position: no shared cursor, so that threads do not disturb each other.
+///
+/// This is the source of [`Npz::open`](crate::Npz::open). Bytes are read when they are asked for; if another
+/// process changes the file meanwhile, checks fail or values differ, and nothing worse.
+#[derive(Debug)]
+pub struct ReadAt {
+    file: File,
+    size: u64,
+}
+
+impl ReadAt {
+    /// Takes a file that was opened for reading.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegularFile`](ErrorKind::NotRegularFile) for directories, FIFOs and devices, and what the system says.
+    pub fn new(file: File) -> Result<Self> {
+        let size = regular(&file.metadata()?)?;
+        Ok(ReadAt { file, size })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Source for ReadAt {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    #[cfg(unix)]
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buf, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_exact_at(&self, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
+        while !buf.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(&self.file, buf, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    buf = buf.get_mut(count..).unwrap_or_default();
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a regular file for reading. It is looked at first: opening a FIFO would wait for a writer.
+pub(crate) fn open_regular(path: &Path) -> Result<File> {
+    regular(&fs::metadata(path)?)?;
+    Ok(File::open(path)?)
+}
+
+/// The length of a regular file.
+pub(crate) fn regular(metadata: &fs::Metadata) -> Result<u64> {
+    if metadata.is_file() {
+        return Ok(metadata.len());
+    }
+    let found = if metadata.is_dir() { "a directory" } else { "a FIFO, socket or device" };
+    Err(ErrorKind::NotRegularFile { found }.into())
+}
+
+/// A range of a source as a stream: lent where it lies if the source is in memory, else read by position, into
+/// the caller's memory or through a buffer.
+pub(crate) struct Section<'a, S: ?Sized> {
+    source: &'a S,
+    range: Range<u64>,
+    buffer: Vec<u8>,
+    /// What of the buffer was not consumed.
+    unread: Range<usize>,
+}
+
+/// Large enough for the decoder to run undisturbed.
+const BUFFER: u64 = 256 << 10;
+
+impl<'a, S: Source + ?Sized> Section<'a, S> {
+    /// The bytes at `range`, the first of which may have been `seen` already.
+    pub(crate) fn new(source: &'a S, mut range: Range<u64>, seen: Vec<u8>) -> Self {
+        range.end = range.end.max(range.start);
+        let unread = 0..seen.len();
+        range.start = range.start.saturating_add(seen.len() as u64).min(range.end);
+        Section { source, range, buffer: seen, unread }
+    }
+
+    fn lent(&self) -> Option<io::Result<&'a [u8]>> {
+        let slice = self.source.as_slice()?;
+        let found = window(slice, 0, self.range.clone());
+        Some(found.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+    }
+}
+
+impl<S: Source + ?Sized> io::Read for Section<'_, S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+        if self.unread.is_empty() && left > 0 && self.source.as_slice().is_none() {
+            let count = left.min(buf.len());
+            self.source.read_exact_at(self.range.start, &mut buf[..count])?;
+            self.range.start += count as u64;
+            return Ok(count);
+        }
+        let bytes = self.fill_buf()?;
+        let count = bytes.len().min(buf.len());
+        buf[..count].copy_from_slice(&bytes[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<S: Source + ?Sized> BufRead for Section<'_, S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.unread.is_empty() {
+            if let Some(lent) = self.lent() {
+                return lent;
+            }
+            let count = (self.range.end - self.range.start).min(BUFFER) as usize;
+            self.buffer.resize(count, 0);
+            self.source.read_exact_at(self.range.start, &mut self.buffer)?;
+            self.range.start += count as u64;
+            self.unread = 0..count;
+        }
+        Ok(&self.buffer[self.unread.clone()])
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.unread.is_empty() {
+            self.range.start = (self.range.start + count as u64).min(self.range.end);
+        } else {
+            self.unread.start = (self.unread.start + count).min(self.unread.end);
+        }
+    }
+}
