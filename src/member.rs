@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Reason, Result, names};
 use crate::npy::array::{self, Access, Payload};
 use crate::npy::element::{Element, short_name};
 use crate::npy::header::{self, Header, Measure};
-use crate::npz::Npz;
+use crate::npz::{Npz, SUFFIX};
 use crate::open::Verify;
 use crate::source::{InMemory, ReadAt, Section, Source};
 
@@ -107,10 +107,10 @@ impl<'a, S: Source> Member<'a, S> {
     /// character stands in; such a member cannot be looked up.
     pub fn key(&self) -> Cow<'a, str> {
         match self.text() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix(".npy").unwrap_or(text)),
+            Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix(SUFFIX).unwrap_or(text)),
             Cow::Owned(mut text) => {
-                if text.ends_with(".npy") {
-                    text.truncate(text.len() - 4);
+                if text.ends_with(SUFFIX) {
+                    text.truncate(text.len() - SUFFIX.len());
                 }
                 Cow::Owned(text)
             }
@@ -148,16 +148,24 @@ impl<'a, S: Source> Member<'a, S> {
         self.record.raw.crc32
     }
 
-    /// Where in the file the elements of a stored array begin, in bytes; nothing for a compressed one.
+    /// Where in the file the elements of a stored array begin, in bytes, or a stored member's content if it is no
+    /// array; nothing for a compressed one.
     ///
     /// # Errors
     ///
-    /// As [`header`](Member::header).
+    /// Whatever is wrong with the member or its header.
     pub fn payload_offset(&self) -> Result<Option<u64>> {
         self.explain(|| {
             let located = self.locate()?;
-            let (header, _) = self.open_array(&located, false)?;
-            Ok(self.is_stored().then(|| located.data.start + header.preamble_size() as u64))
+            if !self.is_stored() {
+                return Ok(None);
+            }
+            let preamble = match self.open_array(&located, false) {
+                Ok((header, _)) => header.preamble_size() as u64,
+                Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => 0,
+                Err(error) => return Err(error),
+            };
+            Ok(Some(located.data.start + preamble))
         })
     }
 
@@ -501,9 +509,10 @@ fn header_of<S: Source>(content: &[u8], npz: &Npz<S>) -> Result<Header> {
 }
 
 /// Neither more nor less than shape and dtype need: what follows the elements would never be checked by NumPy.
+/// Behind the header of an array of objects is a pickle.
 fn check_length(header: &Header, found: u64) -> Result<()> {
     let expected = header.nbytes() as u64;
-    if found == expected {
+    if found == expected || header.dtype().has_object() {
         return Ok(());
     }
     Err(ErrorKind::PayloadLength { found, expected }.into())

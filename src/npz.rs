@@ -50,6 +50,9 @@ pub struct Npz<S = ReadAt> {
     path: Option<Box<Path>>,
 }
 
+/// What `np.savez` puts behind every key.
+pub(crate) const SUFFIX: &str = ".npy";
+
 /// Where the directory's bytes are; they are held once.
 pub(crate) enum DirectoryBytes {
     Held(Box<[u8]>),

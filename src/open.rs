@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 #[cfg(feature = "mmap")]
 use crate::mmap::Mapping;
-use crate::npz::{DirectoryBytes, Npz};
+use crate::npz::{DirectoryBytes, Npz, SUFFIX};
 use crate::source::{ReadAt, Source, open_regular};
 
 /// When the bytes of a member are held against its CRC-32.
@@ -202,7 +202,7 @@ fn read<S: Source>(source: S, options: OpenOptions, stays: u64) -> Result<Npz<S>
         (Cow::Owned(_), Some(bytes)) => Cow::Owned(bytes.to_vec()),
         _ => fetch(range.clone())?,
     };
-    let directory = Directory::read(&bytes, range, end.base, options.duplicates)?;
+    let directory = Directory::read(&bytes, range, end.base, options.duplicates, SUFFIX)?;
     end.check_count(directory.len() as u64)?;
     if end.base > 0 {
         check_base(&source, &directory, &bytes, &end)?;

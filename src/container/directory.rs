@@ -3,6 +3,7 @@
 //! The directory's bytes stay with whoever holds them and are passed in. What is kept for a member is four bytes
 //! and a share of the hash table; names are compared where they lie.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
@@ -25,16 +26,13 @@ pub enum Duplicates {
     Last,
 }
 
-/// What `np.savez` puts behind every key.
-const SUFFIX: &str = ".npy";
-
 /// Where a record begins within the directory.
 pub(crate) type Position = u32;
 
 pub(crate) struct Directory {
     count: usize,
     names: HashTable<Position>,
-    hasher: RandomState,
+    naming: Naming,
     /// Members that are refused for what the directory as a whole says, by position.
     refused: Vec<(Position, Refusal)>,
     /// The starts of all members, where the directory does not list them in this order.
@@ -73,13 +71,19 @@ impl Directory {
     /// # Errors
     ///
     /// A record that cannot be told from the next one. Whatever else is wrong with a member is its own matter.
-    pub(crate) fn read(bytes: &[u8], range: Range<u64>, base: u64, duplicates: Duplicates) -> Result<Self> {
+    pub(crate) fn read(
+        bytes: &[u8],
+        range: Range<u64>,
+        base: u64,
+        duplicates: Duplicates,
+        suffix: &'static str,
+    ) -> Result<Self> {
         let mut pass = Pass {
             directory: Directory {
                 count: 0,
                 // From the bytes that are there; the count in the end record is no measure of memory.
                 names: HashTable::with_capacity(bytes.len().checked_div(96).unwrap_or(0)),
-                hasher: RandomState::default(),
+                naming: Naming { suffix, state: RandomState::default() },
                 refused: Vec::new(),
                 starts: None,
                 claimed: HashMap::with_hasher(RandomState::default()),
@@ -116,18 +120,15 @@ impl Directory {
 
     /// The member of this name, or else the one of this name and `.npy`, as NumPy looks it up.
     pub(crate) fn find<'a>(&self, bytes: &'a [u8], key: &str) -> Option<Result<Record<'a>>> {
-        let exact = match key.strip_suffix(SUFFIX) {
-            Some(stem) => (stem, true),
-            None => (key, false),
-        };
-        [exact, (key, true)].into_iter().find_map(|(stem, suffix)| {
+        let naming = &self.naming;
+        [naming.split(key), (key, true)].into_iter().find_map(|(stem, suffix)| {
             if !self.claimed.is_empty()
-                && let Some(position) = self.claimed.get(&*full_name(stem, suffix))
+                && let Some(position) = self.claimed.get(&*naming.join(stem, suffix))
             {
                 return Some(self.record(bytes, *position));
             }
-            let same = |position: &Position| is_named(bytes, *position, stem, suffix);
-            let position = self.names.find(hash(&self.hasher, stem), same)?;
+            let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
+            let position = self.names.find(naming.hash(stem), same)?;
             Some(self.record(bytes, *position))
         })
     }
@@ -228,12 +229,12 @@ impl Pass<'_> {
                 }
             }
         };
-        let (stem, suffix) = split(&text);
-        let Directory { names, hasher, refused, .. } = &mut self.directory;
+        let Directory { names, naming, refused, .. } = &mut self.directory;
+        let (stem, suffix) = naming.split(&text);
         let bytes = self.bytes;
-        let same = |position: &Position| is_named(bytes, *position, stem, suffix);
-        let rehash = |position: &Position| hash_at(hasher, bytes, *position);
-        match names.entry(hash(hasher, stem), same, rehash) {
+        let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
+        let rehash = |position: &Position| naming.hash_at(bytes, *position);
+        match names.entry(naming.hash(stem), same, rehash) {
             Entry::Vacant(entry) => {
                 entry.insert(record.position);
             }
@@ -285,12 +286,12 @@ impl Pass<'_> {
         if !self.in_order {
             self.sort();
         }
-        let Directory { names, refused, claimed, hasher, .. } = &mut self.directory;
+        let Directory { names, refused, claimed, naming, .. } = &mut self.directory;
         let mut disputed = Vec::new();
         for (name, claimant) in claimed.iter() {
-            let (stem, suffix) = split(name);
-            let same = |position: &Position| is_named(self.bytes, *position, stem, suffix);
-            match names.find(hash(hasher, stem), same) {
+            let (stem, suffix) = naming.split(name);
+            let same = |position: &Position| naming.is(self.bytes, *position, (stem, suffix));
+            match names.find(naming.hash(stem), same) {
                 Some(position) if position != claimant => disputed.push((*position, Refusal::Claimed)),
                 _ => {}
             }
@@ -371,34 +372,44 @@ fn record_at(bytes: &[u8], position: Position) -> Result<Record<'_>, &'static st
     Ok(Record { position, next, raw })
 }
 
-fn split(name: &str) -> (&str, bool) {
-    match name.strip_suffix(SUFFIX) {
-        Some(stem) => (stem, true),
-        None => (name, false),
+/// How names are compared: decoded, and in two parts, the second of which a key may leave out.
+struct Naming {
+    suffix: &'static str,
+    state: RandomState,
+}
+
+impl Naming {
+    /// A name without the suffix, and whether it had it.
+    fn split<'n>(&self, name: &'n str) -> (&'n str, bool) {
+        match name.strip_suffix(self.suffix) {
+            Some(stem) => (stem, true),
+            None => (name, false),
+        }
+    }
+
+    fn join(&self, stem: &str, suffix: bool) -> String {
+        [stem, if suffix { self.suffix } else { "" }].concat()
+    }
+
+    /// Whether the record at `position` has this name.
+    fn is(&self, bytes: &[u8], position: Position, name: (&str, bool)) -> bool {
+        text_at(bytes, position).is_some_and(|text| self.split(&text) == name)
+    }
+
+    /// The hash of a name without its suffix, so that both spellings of a key are looked for in one place.
+    fn hash(&self, stem: &str) -> u64 {
+        let mut hasher = self.state.build_hasher();
+        hasher.write(stem.as_bytes());
+        hasher.finish()
+    }
+
+    fn hash_at(&self, bytes: &[u8], position: Position) -> u64 {
+        let text = text_at(bytes, position).unwrap_or_default();
+        self.hash(self.split(&text).0)
     }
 }
 
-fn full_name(stem: &str, suffix: bool) -> String {
-    let suffix = if suffix { SUFFIX } else { "" };
-    [stem, suffix].concat()
-}
-
-/// Whether the record at `position` has this name, as it is decoded.
-fn is_named(bytes: &[u8], position: Position, stem: &str, suffix: bool) -> bool {
-    let Ok(record) = record_at(bytes, position) else {
-        return false;
-    };
-    name::text(record.raw.name, record.raw.is_utf8()).is_some_and(|text| split(&text) == (stem, suffix))
-}
-
-/// The hash of a name without its `.npy`, so that both spellings of a key are looked for in one place.
-fn hash(state: &RandomState, stem: &str) -> u64 {
-    let mut hasher = state.build_hasher();
-    hasher.write(stem.as_bytes());
-    hasher.finish()
-}
-
-fn hash_at(state: &RandomState, bytes: &[u8], position: Position) -> u64 {
-    let text = record_at(bytes, position).ok().and_then(|record| name::text(record.raw.name, record.raw.is_utf8()));
-    hash(state, split(&text.unwrap_or_default()).0)
+fn text_at(bytes: &[u8], position: Position) -> Option<Cow<'_, str>> {
+    let raw = record_at(bytes, position).ok()?.raw;
+    name::text(raw.name, raw.is_utf8())
 }

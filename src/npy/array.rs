@@ -104,11 +104,13 @@ pub(crate) fn view<'a, T: Element, D: Dimension>(
 ) -> Result<Result<ArrayView<'a, T, D>, Reason>> {
     check_dimension::<D>(header)?;
     let bytes = match (access::<T>(header, payload), payload) {
-        (Access::Borrow, Payload::Here { .. }) if header.count() == 0 => &[],
         (Access::Borrow, Payload::Here { bytes, .. }) => bytes,
         (Access::Copy(reason), _) | (Access::Borrow, Payload::Elsewhere(reason)) => return Ok(Err(reason)),
     };
-    let bits = bytemuck::try_cast_slice::<u8, T::Bits>(bytes).map_err(|_| payload_length(header, bytes.len()))?;
+    let bits = match bytes {
+        [] => &[], // wherever it lies
+        bytes => bytemuck::try_cast_slice(bytes).map_err(|_| payload_length(header, bytes.len()))?,
+    };
     let values = buffer::checked::<T>(bits).map_err(invalid::<T>)?;
     let view = ArrayView::from_shape(shape::<D>(header), values);
     view.map(Ok).map_err(|_| payload_length(header, bytes.len()).into())

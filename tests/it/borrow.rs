@@ -1,1 +1,176 @@
-//! .
+//! What `access` says is what happens, and a borrow lies in the source.
+
+use bytemuck::Pod;
+use ndarray::{Array2, ArrayView, Ix1, Ix2, IxDyn};
+use npzmap::{Access, Element, ErrorKind, Npz, Reason, ToAligned, Unaligned};
+
+use crate::fixtures::{self, path};
+
+/// Whether all elements of a view lie within `bytes`.
+fn lies_in<T>(view: &ArrayView<'_, T, IxDyn>, bytes: &[u8]) -> bool {
+    let (outer, inner) = (bytes.as_ptr_range(), view.as_ptr().addr());
+    outer.start.addr() <= inner && inner + view.len() * size_of::<T>() <= outer.end.addr()
+}
+
+/// The archive at an address that is `shift` bytes after a multiple of 64.
+fn shifted(bytes: &[u8], shift: usize) -> (Vec<u8>, std::ops::Range<usize>) {
+    let mut room = vec![0; bytes.len() + 128];
+    let start = room.as_ptr().align_offset(64) + shift;
+    let range = start..start + bytes.len();
+    room[range.clone()].copy_from_slice(bytes);
+    (room, range)
+}
+
+/// Holds what `access` predicts against what `view`, `get` and `read` do; gives what was predicted.
+fn check<T: Element + Pod + PartialEq + std::fmt::Debug>(npz: &Npz<&[u8]>, key: &str) -> Access {
+    let member = npz.member(key).unwrap();
+    let owned = member.read::<T, IxDyn>().unwrap();
+    let access = member.access::<T>().unwrap();
+    let (view, got) = (member.view::<T, IxDyn>(), member.get::<T, IxDyn>().unwrap());
+    assert_eq!(got, owned);
+    assert_eq!(got.is_view(), access == Access::Borrow);
+    match (access, view) {
+        (Access::Borrow, Ok(view)) => {
+            assert!(lies_in(&view, npz.source()));
+            assert_eq!(view.as_ptr().addr() % align_of::<T>(), 0);
+            assert_eq!(view, owned);
+        }
+        (Access::Copy(predicted), Err(error)) => match error.kind() {
+            ErrorKind::CannotBorrow { reason, .. } => assert_eq!(*reason, predicted),
+            kind => panic!("{key}: {kind:?}"),
+        },
+        (access, view) => panic!("{key}: {access:?} was predicted, and view gave {view:?}"),
+    }
+    // Unaligned borrows whatever is stored, wherever it is.
+    if access == Access::Borrow || matches!(access, Access::Copy(Reason::Misaligned { .. })) {
+        assert_eq!(member.access::<Unaligned<T>>().unwrap(), Access::Borrow);
+        let view = member.view::<Unaligned<T>, IxDyn>().unwrap();
+        assert!(lies_in(&view, npz.source()));
+        assert_eq!(view.to_aligned(), owned);
+    }
+    access
+}
+
+#[test]
+fn access_predicts_what_happens_at_every_address() {
+    let archive = fixtures::bytes("kinds-stored.npz");
+    let mut borrowed = [0; 2];
+    for shift in 0..64 {
+        let (room, range) = shifted(&archive, shift);
+        let npz = Npz::new(&room[range]).unwrap();
+        for order in ["c", "f", "c3", "f3"] {
+            let accesses = [
+                check::<u8>(&npz, &format!("u1-{order}")),
+                check::<i16>(&npz, &format!("i2-le-{order}")),
+                check::<u32>(&npz, &format!("u4-le-{order}")),
+                check::<i64>(&npz, &format!("i8-le-{order}")),
+            ];
+            assert_eq!(accesses[0], Access::Borrow);
+            for access in accesses {
+                borrowed[usize::from(access == Access::Borrow)] += 1;
+            }
+            assert_eq!(check::<u32>(&npz, &format!("u4-be-{order}")), Access::Copy(Reason::ByteOrder));
+        }
+    }
+    // Of 8-, 4- and 2-byte elements, every eighth, fourth and second address is aligned.
+    let expected = 64 * 4 - 64 * 4 / 8 + 64 * 4 - 64 * 4 / 4 + 64 * 4 - 64 * 4 / 2;
+    assert_eq!(borrowed, [expected, 64 * 16 - expected]);
+}
+
+#[test]
+fn compressed_members_are_copied() {
+    let archive = fixtures::bytes("kinds-deflated.npz");
+    let npz = Npz::new(&archive[..]).unwrap();
+    for key in ["u4-le-c", "u4-be-f", "u4-le-c3"] {
+        assert_eq!(check::<u32>(&npz, key), Access::Copy(Reason::Compressed));
+    }
+    let error = npz.view::<Unaligned<u32>, Ix2>("u4-le-c").unwrap_err();
+    let text = "u4-le-c: cannot borrow as Unaligned<u32>: the member is compressed; \
+                use get() or read(), or store it with 'npz align --store'";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn stored_misaligned_member_borrows_unaligned() {
+    let npz = Npz::new(fixtures::bytes("model-batch-stored.npz")).unwrap();
+    let features = npz.view::<Unaligned<f32>, Ix2>("features").unwrap();
+    assert_eq!(features.sum().get(), 66.0);
+    assert_eq!(features.row(1).mapv(Unaligned::get).to_vec(), [4.0, 5.0, 6.0, 7.0]);
+    let aligned: Array2<f32> = features.to_aligned();
+    assert_eq!(aligned, npz.read::<f32, Ix2>("features").unwrap());
+}
+
+#[test]
+#[expect(unsafe_code, reason = "the map is what is tested")]
+fn a_map_borrows_what_np_savez_left_aligned_and_says_what_to_do_about_the_rest() {
+    // SAFETY: nobody writes to the fixtures while the tests run.
+    let npz = unsafe { Npz::map(path("model-batch-stored.npz")) }.unwrap();
+    let error = npz.view::<i64, Ix1>("labels").unwrap_err();
+    let expected = Reason::Misaligned { offset: 426, required: 8 };
+    assert!(matches!(error.kind(), ErrorKind::CannotBorrow { reason, .. } if *reason == expected));
+    assert_eq!((error.member(), error.offset()), (Some("labels"), Some(426)));
+    let text = error.to_string();
+    let path = path("model-batch-stored.npz");
+    let advice = "labels: cannot borrow as i64: the data at byte 0x1aa is not 8-aligned; \
+                  use get(), view Unaligned<i64>, or rewrite with 'npz align'";
+    assert_eq!(text, format!("{}: {advice}", path.display()));
+
+    // SAFETY: as above.
+    let npz = unsafe { Npz::map(path.with_file_name("model-batch-aligned.npz")) }.unwrap();
+    for (key, offset) in [("features", 0xc0), ("labels", 0x1c0)] {
+        let member = npz.member(key).unwrap();
+        assert_eq!(member.payload_offset().unwrap(), Some(offset));
+        assert_eq!(member.access_in_map().unwrap(), Access::Borrow);
+    }
+    let labels = npz.view::<i64, IxDyn>("labels").unwrap();
+    assert!(lies_in(&labels, npz.source()));
+    assert_eq!(labels.as_ptr().addr() % 64, 0);
+}
+
+#[test]
+fn an_empty_array_at_an_odd_address_is_an_empty_view() {
+    let archive = fixtures::bytes("shapes.npz");
+    let mut odd = 0;
+    for shift in 0..16 {
+        let (room, range) = shifted(&archive, shift);
+        let npz = Npz::new(&room[range.clone()]).unwrap();
+        let member = npz.member("3-0-2-f8").unwrap();
+        let address = range.start as u64 + room.as_ptr().addr() as u64 + member.payload_offset().unwrap().unwrap();
+        odd += u32::from(address % 8 != 0);
+        let view = member.view::<f64, IxDyn>().unwrap();
+        assert_eq!((view.shape(), view.len()), (&[3, 0, 2][..], 0));
+        assert_eq!(member.access::<f64>().unwrap(), Access::Borrow);
+        assert_eq!(member.read::<f64, IxDyn>().unwrap().shape(), [3, 0, 2]);
+    }
+    assert_eq!(odd, 14);
+}
+
+#[test]
+fn positioned_reads_never_borrow() {
+    let npz = Npz::open(path("model-batch-aligned.npz")).unwrap();
+    let member = npz.member("features").unwrap();
+    assert_eq!(member.access::<f32>().unwrap(), Access::Copy(Reason::NotInMemory));
+    assert!(member.get::<f32, Ix2>().unwrap().is_owned());
+    // What a map would do does not depend on how the archive is open.
+    assert_eq!(member.access_in_map().unwrap(), Access::Borrow);
+}
+
+#[test]
+fn bytes_of_stored_members_are_lent() {
+    let archive = fixtures::bytes("keys.npz");
+    let npz = Npz::new(&archive[..]).unwrap();
+    let notes = npz.member("notes.txt").unwrap().bytes().unwrap();
+    assert!(matches!(notes, std::borrow::Cow::Borrowed(_)));
+    assert!(archive.as_ptr_range().contains(&notes.as_ptr()));
+}
+
+#[test]
+fn a_failed_bool_is_no_bool() {
+    // Elements 0, 1, 2: a record of the fixtures has no such bytes, so they are put there.
+    let mut archive = fixtures::bytes("kinds-stored.npz");
+    let offset = Npz::new(&archive[..]).unwrap().member("bool-c").unwrap().payload_offset().unwrap().unwrap();
+    archive[offset as usize + 5] = 2;
+    let npz = Npz::new(&archive[..]).unwrap();
+    let error = npz.view::<bool, Ix2>("bool-c").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::InvalidElement { index: 5, .. }), "{error}");
+}
