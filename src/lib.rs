@@ -1,5 +1,46 @@
-//! Memory-mapped, zero-copy reading of NumPy's `.npz` archives, safe with any bytes.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//! Takes arrays out of NumPy's `.npz` archives where they lie: memory-mapped, without a copy, safe with any bytes.
+//!
+//! An archive is a dictionary of arrays, as NumPy's `NpzFile` is. [`Npz::open`] reads one by position, [`Npz::map`] maps
+//! it, [`Npz::new`] takes its bytes. Each array is then taken by one of three verbs:
+//!
+//! | | copies | needs |
+//! |---|---|---|
+//! | [`view`](Npz::view) | never | a stored, native-endian array in memory, aligned for its type; or [`Unaligned<T>`](Unaligned) |
+//! | [`get`](Npz::get) | when it must | nothing |
+//! | [`read`](Npz::read) | always | nothing |
+//!
+//! ```
+//! use ndarray::{Ix1, Ix2};
+//! use npzmap::{Access, Npz, Reason, Unaligned};
+//!
+//! let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+//!
+//! // What will happen, and why:
+//! let features = npz.member("features")?;
+//! assert_eq!(features.header()?.shape(), [3, 4]);
+//! if let Access::Copy(Reason::Misaligned { offset, .. }) = features.access::<f32>()? {
+//!     assert_eq!(offset, 190); // np.savez aligns nothing
+//! }
+//!
+//! // Borrowed whatever its alignment, borrowed or copied, copied:
+//! let view = features.view::<Unaligned<f32>, Ix2>()?;
+//! let cow = npz.get::<f32, Ix2>("features")?;
+//! let labels = npz.read::<i64, Ix1>("labels")?;
+//! assert_eq!((view.sum().get(), cow.sum(), labels[2]), (66.0, 66.0, 1));
+//! # Ok::<(), npzmap::Error>(())
+//! ```
+//!
+//! # What it can't do
+//!
+//! Pickled objects are refused, always: no code from a file is ever run. Encrypted archives and archives on several
+//! disks are refused. What two readers would read differently is refused, too; `docs/hostile.md` in the
+//! repository lists every rule, and [`ErrorKind::rule`] names the one behind an error.
+//!
+//! # Features
+//!
+//! - `mmap` (default): [`Npz::map`] and [`Npz::map_if_safe`].
+//! - `deflate` (default): compressed members.
+//! - `cli`: the command `npz`; nothing in the library.
 
 mod buffer;
 mod bytes;
@@ -32,3 +73,7 @@ pub use source::{InMemory, ReadAt, Source};
 // The types in signatures, so that callers name the versions that this crate was built with.
 pub use ndarray;
 pub use num_complex;
+
+#[cfg(all(doctest, feature = "mmap"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -437,7 +437,6 @@ impl<'a, S: Source> Member<'a, S> {
     }
 
     /// The array where it lies, or why not and where it begins.
-    #[expect(clippy::type_complexity, reason = "a refusal with its place is no type of its own")]
     fn try_view<T: Element, D: Dimension>(
         &self,
         located: &Located<'a>,
@@ -493,7 +492,7 @@ impl<'a, S: Source> Member<'a, S> {
 
     /// Offsets in the content are offsets in the file when the member is stored.
     fn in_content(&self, error: Error, located: &Located<'_>) -> Error {
-        if self.is_stored() { error.from_start(located.data.start).at(located.data.start) } else { error }
+        if self.is_stored() { error.relative_to(located.data.start).at(located.data.start) } else { error }
     }
 }
 

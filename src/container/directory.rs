@@ -96,8 +96,7 @@ impl Directory {
             ends: (0, 0),
             in_order: true,
         };
-        let mut records = Records::new(bytes);
-        while let Some(record) = records.next() {
+        for record in Records::new(bytes) {
             pass.add(record.map_err(|(position, problem)| pass.bad_record(position, problem))?);
         }
         Ok(pass.finish())

@@ -148,7 +148,7 @@ impl Header {
         let fields = parse_dict(&mut tokens);
         // Offsets in the text become offsets in the member.
         let start = u64::try_from(start).unwrap_or(u64::MAX);
-        let (dtype, order, shape) = fields.map_err(|error| error.from_start(start))?;
+        let (dtype, order, shape) = fields.map_err(|error| error.relative_to(start))?;
         let count = count(&shape, dtype.item_size())?;
         Ok(Header { dtype, shape, order, version, length: preamble.len(), count })
     }

@@ -1,0 +1,58 @@
+//! Why an array is copied and not borrowed.
+
+use std::fmt;
+
+/// Why an array is copied and not borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The member is compressed.
+    Compressed,
+    /// The source does not lie in memory: it was opened with `Npz::open`.
+    NotInMemory,
+    /// The elements have the other byte order.
+    ByteOrder,
+    /// The elements do not lie on a multiple of their alignment, as in most archives of `np.savez`.
+    Misaligned {
+        /// Where in the file the elements begin, in bytes.
+        offset: u64,
+        /// The alignment that the type needs, in bytes.
+        required: usize,
+    },
+}
+
+impl Reason {
+    /// One word, as `npz ls` prints it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Reason::Compressed => "compressed",
+            Reason::NotInMemory => "not-in-memory",
+            Reason::ByteOrder => "byte-order",
+            Reason::Misaligned { .. } => "misaligned",
+        }
+    }
+
+    pub(super) fn next_step(&self, element: &str) -> String {
+        match self {
+            Reason::Compressed => "use get() or read(), or store it with 'npz align --store'".into(),
+            Reason::NotInMemory => "use get() or read(), or open the file with Npz::map".into(),
+            Reason::ByteOrder => "use get() or read(), which swap it".into(),
+            Reason::Misaligned { .. } => {
+                format!("use get(), view Unaligned<{element}>, or rewrite with 'npz align'")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Compressed => f.write_str("the member is compressed"),
+            Reason::NotInMemory => f.write_str("the archive is read by position, not held in memory"),
+            Reason::ByteOrder => f.write_str("the elements have the other byte order"),
+            Reason::Misaligned { offset, required } => {
+                write!(f, "the data at byte {offset:#x} is not {required}-aligned")
+            }
+        }
+    }
+}
