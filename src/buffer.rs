@@ -5,6 +5,7 @@ use std::any::TypeId;
 use std::mem::ManuallyDrop;
 
 use bytemuck::{CheckedBitPattern, Pod};
+use ndarray::{ArrayView, Dimension};
 
 use crate::error::{ErrorKind, Result};
 
@@ -77,6 +78,22 @@ pub(crate) fn checked<T: CheckedBitPattern<Bits: Pod> + 'static>(bits: &[T::Bits
     // which pass `is_valid_bit_pattern` are a value; all of them passed, `bool`'s by being 0 or 1. Pointer, length
     // and lifetime are those of `bits`, and both borrows are shared.
     Ok(unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) })
+}
+
+/// The same for elements of any strides.
+pub(crate) fn checked_view<'a, T: CheckedBitPattern<Bits: Pod> + 'static, D: Dimension>(
+    bits: ArrayView<'a, T::Bits, D>,
+) -> Result<ArrayView<'a, T, D>, usize> {
+    const { assert!(size_of::<T>() == size_of::<T::Bits>() && align_of::<T>() == align_of::<T::Bits>()) };
+    if !is_plain::<T>()
+        && let Some(index) = bits.iter().position(|bits| !T::is_valid_bit_pattern(bits))
+    {
+        return Err(index);
+    }
+    let values = bits.raw_view().cast::<T>();
+    // SAFETY: as in `checked`: every element is a value of `T`, which has the layout of its bits. The pointer, the
+    // shape and the strides are those of a view that lived for 'a and was consumed here.
+    Ok(unsafe { values.deref_into_view() })
 }
 
 /// The same for memory that is owned: nothing is copied.

@@ -11,7 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use kind::ErrorKind;
-pub(crate) use kind::{DECODED_BYTES, DIRECTORY_BYTES, DTYPE_DEPTH, DTYPE_FIELDS, HEADER_BYTES, ITEM_SIZE, names};
+pub(crate) use kind::{
+    DECODED_BYTES, DIRECTORY_BYTES, DTYPE_DEPTH, DTYPE_FIELDS, HEADER_BYTES, HEADER_DEPTH, ITEM_SIZE, UNNEEDED_ZIP64,
+    names,
+};
 pub use reason::Reason;
 
 /// Why an archive or an array was refused.

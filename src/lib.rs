@@ -40,12 +40,16 @@
 //!
 //! - `mmap` (default): [`Npz::map`] and [`Npz::map_if_safe`].
 //! - `deflate` (default): compressed members.
+//! - `methods` (default): members compressed by bzip2, LZMA or Zstandard.
+//! - `half`: `f16` and `bf16`.
+//! - `rayon`: [`Npz::read_many`] and [`Npz::read_all`] on all cores.
 //! - `cli`: the command `npz`; nothing in the library.
 
 mod buffer;
 mod bytes;
 mod container;
 mod error;
+mod found;
 mod limits;
 mod member;
 #[cfg(feature = "mmap")]
@@ -53,24 +57,34 @@ mod mmap;
 mod npy;
 mod npz;
 mod open;
+mod plain;
+mod shared;
 mod source;
+mod take;
 
 pub use container::directory::Duplicates;
 pub use error::{Error, ErrorKind, Escaped, Fault, Reason, Result};
 pub use limits::Limits;
 pub use member::{Member, Method};
 #[cfg(feature = "mmap")]
-pub use mmap::Mapping;
+pub use mmap::{Advice, Mapping};
+pub use npy::any::{AnyArray, RawArray, Visitor};
 pub use npy::array::Access;
 pub use npy::dtype::{ByteOrder, DatetimeUnit, Dtype, Field, Kind, Record, Scalar, Subarray, TimeUnit};
-pub use npy::element::Element;
+pub use npy::element::{Element, FieldType};
+pub use npy::fixed::{FixedBytes, FixedStr};
 pub use npy::header::{Header, Order};
 pub use npy::unaligned::{ToAligned, Unaligned};
 pub use npz::{Members, Npz};
 pub use open::{OpenOptions, Verify};
-pub use source::{InMemory, ReadAt, Source};
+pub use plain::Npy;
+pub use shared::{Holder, SharedArray};
+pub use source::{FileSource, InMemory, ReadAt, Source};
+pub use take::Payload;
 
 // The types in signatures, so that callers name the versions that this crate was built with.
+#[cfg(feature = "half")]
+pub use half;
 pub use ndarray;
 pub use num_complex;
 

@@ -3,18 +3,50 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use memmap2::{Mmap, MmapOptions};
 
 use crate::error::{ErrorKind, Result};
-use crate::source::{InMemory, Source, regular};
+use crate::source::{FileSource, Identity, InMemory, Source, sealed};
 
 /// A read-only map of a file, which begins on a page: what [`Npz::map`](crate::Npz::map) borrows from.
 #[derive(Debug)]
 pub struct Mapping {
     map: Mmap,
     file: File,
+    identity: Identity,
+}
+
+/// What the kernel is told about the use of a map; advice, never needed for right results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// No special use.
+    Normal,
+    /// Single elements here and there: no reading ahead.
+    Random,
+    /// Front to back: read ahead, and forget soon.
+    Sequential,
+    /// All of it, soon: begin to read it in.
+    WillNeed,
+    /// All of it, now: read it in and map its pages, so that no access faults. Linux 5.14 and newer; elsewhere as
+    /// `WillNeed`.
+    Populate,
+}
+
+impl Advice {
+    #[cfg(unix)]
+    fn system(self) -> memmap2::Advice {
+        match self {
+            Advice::Normal => memmap2::Advice::Normal,
+            Advice::Random => memmap2::Advice::Random,
+            Advice::Sequential => memmap2::Advice::Sequential,
+            #[cfg(target_os = "linux")]
+            Advice::Populate => memmap2::Advice::PopulateRead,
+            _ => memmap2::Advice::WillNeed,
+        }
+    }
 }
 
 impl Mapping {
@@ -31,10 +63,10 @@ impl Mapping {
     ///
     /// [`NotRegularFile`](ErrorKind::NotRegularFile), and what the system says.
     pub unsafe fn map(file: File) -> Result<Self> {
-        regular(&file.metadata()?)?;
+        let identity = Identity::of(&file.metadata()?)?;
         // SAFETY: that the file stays as it is while the map lives is what this function asks of its caller.
         let map = unsafe { MmapOptions::new().map(&file) }?;
-        Ok(Mapping { map, file })
+        Ok(Mapping { map, file, identity })
     }
 
     /// Maps a file that the kernel guarantees to stay as it is: a sealed memfd, or a file under fs-verity.
@@ -43,17 +75,55 @@ impl Mapping {
     ///
     /// [`NotImmutable`](ErrorKind::NotImmutable) for every other file, and on systems without such a guarantee.
     pub fn map_if_safe(file: File) -> Result<Self> {
-        regular(&file.metadata()?)?;
+        let identity = Identity::of(&file.metadata()?)?;
         match MmapOptions::new().map_if_safe(&file) {
-            Ok(map) => Ok(Mapping { map, file }),
+            Ok(map) => Ok(Mapping { map, file, identity }),
             Err(error) if error.not_supported() || error.not_safe() => Err(ErrorKind::NotImmutable.into()),
             Err(error) => Err(io::Error::from(error).into()),
         }
     }
 
-    /// The file behind the map.
-    pub fn file(&self) -> &File {
+    /// Tells the kernel how the whole map will be used.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; systems without such advice say nothing.
+    pub fn advise(&self, advice: Advice) -> Result<()> {
+        self.advise_range(advice, 0..self.map.len() as u64)
+    }
+
+    /// The same for a part of it.
+    pub(crate) fn advise_range(&self, advice: Advice, range: Range<u64>) -> Result<()> {
+        let end = range.end.min(self.map.len() as u64);
+        let Some(length) = end.checked_sub(range.start).filter(|length| *length > 0) else {
+            return Ok(());
+        };
+        #[cfg(unix)]
+        {
+            let [start, length] = [range.start, length].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+            match self.map.advise_range(advice.system(), start, length) {
+                // An older kernel.
+                Err(error) if advice == Advice::Populate && error.kind() == io::ErrorKind::InvalidInput => {
+                    self.map.advise_range(memmap2::Advice::WillNeed, start, length)?;
+                }
+                outcome => outcome?,
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = (advice, length);
+        Ok(())
+    }
+}
+
+impl sealed::Sealed for Mapping {}
+
+impl FileSource for Mapping {
+    fn file(&self) -> &File {
         &self.file
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 }
 

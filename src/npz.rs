@@ -2,21 +2,27 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
+use bytemuck::Pod;
 use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
 
 use crate::bytes::window;
 use crate::container::directory::{Directory, Records};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::member::Member;
 #[cfg(feature = "mmap")]
-use crate::mmap::Mapping;
+use crate::mmap::{Advice, Mapping};
+use crate::npy::any::AnyArray;
 use crate::npy::element::Element;
 use crate::open::OpenOptions;
-use crate::source::{InMemory, ReadAt, Source};
+use crate::shared::{Holder, SharedArray, sealed};
+use crate::source::{FileSource, InMemory, ReadAt, Source};
+use crate::take::Payload;
 
 /// An open `.npz` archive: a dictionary from keys to arrays, as NumPy's `NpzFile` is.
 ///
@@ -186,6 +192,19 @@ impl<S: Source> Npz<S> {
         bytes.is_ok_and(|bytes| self.directory.find(bytes, key).is_some())
     }
 
+    /// The keys that begin with `prefix`, in the order of the directory: `keys_under("optim/")`.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.keys_under("sample_").collect::<Vec<_>>(), ["sample_ids"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn keys_under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.keys().filter(move |key| key.starts_with(prefix))
+    }
+
     /// The members, in the order of the directory. What is wrong with one of them shows when it is used.
     pub fn members(&self) -> Members<'_, S> {
         let bytes = self.directory_bytes().unwrap_or_default();
@@ -270,6 +289,200 @@ impl<S: Source> Npz<S> {
         self.member(key)?.strings()
     }
 
+    /// A part of axis 0: only these rows are read from a stored member, and a compressed one is decoded no further than
+    /// their end. They cannot be held against the member's CRC-32, unless [`Verify::Always`](crate::Verify::Always)
+    /// reads the whole of it.
+    ///
+    /// # Errors
+    ///
+    /// [`RowsOutOfRange`](ErrorKind::RowsOutOfRange), and as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let rows = npz.read_rows::<f32, Ix2>("features", 1..3)?;
+    /// assert_eq!((rows.dim(), rows[(0, 0)]), ((2, 4), 4.0));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_rows<T: Element, D: Dimension>(&self, key: &str, rows: Range<usize>) -> Result<Array<T, D>> {
+        self.member(key)?.read_rows(rows)
+    }
+
+    /// The array, copied, as whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Npz::read); no dtype but that of pickled objects is refused.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// match npz.read_any("labels")? {
+    ///     AnyArray::I64(labels) => assert_eq!(labels.sum(), 2),
+    ///     other => panic!("{:?}", other.shape()),
+    /// }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_any(&self, key: &str) -> Result<AnyArray> {
+        self.member(key)?.read_any()
+    }
+
+    /// The array, borrowed as a type that its dtype does not name: any dtype but objects can be seen as any type of the
+    /// same size. ml_dtypes writes bfloat16 as two bytes of no kind, NumPy dates as 64-bit counts.
+    ///
+    /// # Errors
+    ///
+    /// [`DtypeMismatch`](ErrorKind::DtypeMismatch) when the sizes differ; else as [`view`](Npz::view).
+    ///
+    /// ```
+    /// use npzmap::{FixedBytes, Npz};
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let bytes = npz.view_as::<FixedBytes<4>, Ix2>("features")?;
+    /// assert_eq!(f32::from_le_bytes(*bytes[(0, 1)].as_array()), 1.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn view_as<T: Element, D: Dimension>(&self, key: &str) -> Result<ArrayView<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.member(key)?.view_as()
+    }
+
+    /// The array, copied as a type that its dtype does not name, as by [`view_as`](Npz::view_as). Its numbers are swapped
+    /// to this machine's byte order first, by the dtype of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`DtypeMismatch`](ErrorKind::DtypeMismatch) when the sizes differ; else as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::IxDyn;
+    ///
+    /// let npz = Npz::open("tests/data/datetimes-stored.npz")?;
+    /// let days = npz.read_as::<i64, IxDyn>("M8-D-be")?;
+    /// assert_eq!(days[1], npz.read_as::<i64, IxDyn>("M8-D-le")?[1]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_as<T: Element, D: Dimension>(&self, key: &str) -> Result<Array<T, D>> {
+        self.member(key)?.read_as()
+    }
+
+    /// One field of an array of records, borrowed where it lies, with strides. Nested fields are named by a path with
+    /// dots; a sub-array adds its axes at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchField`](ErrorKind::NoSuchField); [`CannotBorrow`](ErrorKind::CannotBorrow) as for [`view`](Npz::view), and
+    /// when records are no multiple of the field's size apart, which ndarray's strides cannot say:
+    /// [`read_field`](Npz::read_field) copies it.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::IxDyn;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
+    /// println!("{}", npz.member("aligned-le-c")?.header()?.dtype());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn field<T: Element, D: Dimension>(&self, key: &str, path: &str) -> Result<ArrayView<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.member(key)?.field(path)
+    }
+
+    /// One field of an array of records, copied, aligned and in this machine's byte order.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchField`](ErrorKind::NoSuchField), and as [`read`](Npz::read).
+    pub fn read_field<T: Element, D: Dimension>(&self, key: &str, path: &str) -> Result<Array<T, D>> {
+        self.member(key)?.read_field(path)
+    }
+
+    /// The bytes of a stored array, with its header and alignment: to be uploaded, or given to another library.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotBorrow`](ErrorKind::CannotBorrow) for a compressed member, and whatever is wrong with the member.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-aligned.npz")?)?;
+    /// let payload = npz.payload("features")?;
+    /// assert_eq!((payload.bytes().len(), payload.offset() % 64), (48, 0));
+    /// assert_eq!(payload.header().dtype().to_string(), "<f4");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn payload(&self, key: &str) -> Result<Payload<'_>>
+    where
+        S: InMemory,
+    {
+        self.member(key)?.payload()
+    }
+
+    /// An array that owns a share of the archive: to be stored in a struct, sent to a thread, handed to another runtime.
+    /// Cloning it costs a counter.
+    ///
+    /// # Errors
+    ///
+    /// As [`view`](Npz::view).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use npzmap::{Npz, SharedArray, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// struct Model {
+    ///     weights: SharedArray<Unaligned<f32>, Ix2, Npz<Vec<u8>>>,
+    /// }
+    ///
+    /// let npz = Arc::new(Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?);
+    /// let model = Model { weights: npz.shared("features")? };
+    /// drop(npz); // the model keeps the bytes alive
+    /// let sum = std::thread::spawn(move || model.weights.view().sum().get()).join().unwrap();
+    /// assert_eq!(sum, 66.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn shared<T: Element + Pod, D: Dimension>(self: &Arc<Self>, key: &str) -> Result<SharedArray<T, D, Self>>
+    where
+        S: InMemory,
+    {
+        let (view, payload) = (self.view::<T, D>(key)?, self.payload(key)?);
+        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+    }
+
+    /// The same for a type that the dtype does not name, as by [`view_as`](Npz::view_as).
+    ///
+    /// # Errors
+    ///
+    /// As [`view_as`](Npz::view_as).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use npzmap::{FixedBytes, Npz};
+    /// use ndarray::Ix1;
+    ///
+    /// let npz = Arc::new(Npz::new(std::fs::read("tests/data/weights.npz")?)?);
+    /// let scale = npz.shared_as::<FixedBytes<2>, Ix1>("encoder/scale")?; // ml_dtypes' bfloat16
+    /// assert_eq!(scale.view()[0].as_array(), &[0xc0, 0x3f]); // 1.5
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn shared_as<T: Element + Pod, D: Dimension>(self: &Arc<Self>, key: &str) -> Result<SharedArray<T, D, Self>>
+    where
+        S: InMemory,
+    {
+        let (view, payload) = (self.view_as::<T, D>(key)?, self.payload(key)?);
+        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+    }
+
     /// Reads every member and holds it against its CRC-32.
     ///
     /// # Errors
@@ -321,6 +534,123 @@ impl<S> Npz<S> {
     }
 }
 
+/// Many arrays at once; side by side with the feature `rayon`.
+impl<S: Source + Sync> Npz<S> {
+    /// These arrays, copied, in the order of the keys. One that fails fails all.
+    ///
+    /// # Errors
+    ///
+    /// Of the first key that cannot be read, as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::IxDyn;
+    ///
+    /// let npz = Npz::open("tests/data/kinds-deflated.npz")?;
+    /// let arrays = npz.read_many::<i32, IxDyn>(&["i4-le-c", "i4-be-f"])?;
+    /// assert_eq!(arrays[0], arrays[1]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_many<T: Element, D: Dimension>(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Array<T, D>>> {
+        let read = |key: &_| self.read(AsRef::<str>::as_ref(key));
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            keys.par_iter().map(read).collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        keys.iter().map(read).collect()
+    }
+
+    /// All arrays, copied, as whatever they are, with their keys in the order of the directory. Members that are no
+    /// arrays are left out.
+    ///
+    /// # Errors
+    ///
+    /// Of the first member that cannot be read.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let all = npz.read_all()?;
+    /// assert_eq!(all.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["features", "labels", "sample_ids"]);
+    /// assert!(matches!(all[2].1, AnyArray::Str(_)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_all(&self) -> Result<Vec<(String, AnyArray)>> {
+        let read = |member: Member<'_, S>| match member.read_any() {
+            Ok(array) => Some(Ok((member.key().into_owned(), array))),
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => None,
+            Err(error) => Some(Err(error)),
+        };
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            let members: Vec<_> = self.members().collect();
+            members.into_par_iter().filter_map(read).collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        self.members().filter_map(read).collect()
+    }
+}
+
+impl<S: FileSource> Npz<S> {
+    /// Whether the file is still the one that was opened: device, inode, length and time of modification, of the open
+    /// file and of what its path leads to now.
+    ///
+    /// # Errors
+    ///
+    /// [`FileChanged`](ErrorKind::FileChanged) says what differs.
+    ///
+    /// ```
+    /// let npz = npzmap::Npz::open("tests/data/model-batch.npz")?;
+    /// npz.check_unchanged()?;
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn check_unchanged(&self) -> Result<()> {
+        let check = || {
+            self.source.check_unchanged()?;
+            let Some(path) = self.path() else { return Ok(()) };
+            self.source.identity().check(&fs::metadata(path)?)
+        };
+        check().map_err(|error: Error| error.in_file(self.path()))
+    }
+}
+
+#[cfg(feature = "mmap")]
+impl Npz<Mapping> {
+    /// Begins to read a member in, so that a later access does not wait for the disk.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the member, and what the system says.
+    ///
+    /// ```
+    /// # #[allow(unsafe_code)]
+    /// # fn main() -> Result<(), npzmap::Error> {
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { npzmap::Npz::map("tests/data/model-batch-stored.npz")? };
+    /// npz.prefetch("features")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prefetch(&self, key: &str) -> Result<()> {
+        let found = self.member(key).and_then(|member| member.locate());
+        let advised = found.and_then(|found| self.source.advise_range(Advice::WillNeed, found.data));
+        advised.map_err(|error| error.in_member(key.into()).in_file(self.path()))
+    }
+
+    /// Tells the kernel how the whole map will be used.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn advise(&self, advice: Advice) -> Result<()> {
+        self.source.advise(advice).map_err(|error| error.in_file(self.path()))
+    }
+}
+
 impl<S: Source> fmt::Debug for Npz<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Npz")
@@ -364,5 +694,13 @@ impl<'a, S: Source> Iterator for Members<'a, S> {
 impl<S> fmt::Debug for Members<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Members").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl<S> sealed::Sealed for Npz<S> {}
+
+impl<S: InMemory> Holder for Npz<S> {
+    fn bytes(&self) -> Option<&[u8]> {
+        self.source.as_slice()
     }
 }

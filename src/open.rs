@@ -16,6 +16,7 @@ use crate::limits::Limits;
 #[cfg(feature = "mmap")]
 use crate::mmap::Mapping;
 use crate::npz::{DirectoryBytes, Npz, SUFFIX};
+use crate::plain::Npy;
 use crate::source::{ReadAt, Source, open_regular};
 
 /// When the bytes of a member are held against its CRC-32.
@@ -156,6 +157,43 @@ impl OpenOptions {
     fn mapping(self, mapping: Mapping) -> Result<Npz<Mapping>> {
         const STAYS_IN_MAP: u64 = 1 << 20;
         read(mapping, self, STAYS_IN_MAP)
+    }
+
+    /// As [`Npy::open`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npy::open`].
+    pub fn open_npy(self, path: impl AsRef<Path>) -> Result<Npy<ReadAt>> {
+        let path = path.as_ref();
+        Npy::at_path(open_regular(path).and_then(ReadAt::new), self, path)
+    }
+
+    /// As [`Npy::map`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Npz::map`]: while it is open, nobody may change the file or make it shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Npy::open`].
+    #[cfg(feature = "mmap")]
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map_npy(self, path: impl AsRef<Path>) -> Result<Npy<Mapping>> {
+        let path = path.as_ref();
+        // SAFETY: asked of the caller in the same words.
+        let mapping = open_regular(path).and_then(|file| unsafe { Mapping::map(file) });
+        Npy::at_path(mapping, self, path)
+    }
+
+    /// As [`Npy::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npy::new`].
+    pub fn npy<S: Source>(self, source: S) -> Result<Npy<S>> {
+        Npy::with(source, self)
     }
 
     /// As [`Npz::new`].

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead};
 use std::ops::Range;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::bytes::window;
 use crate::error::{ErrorKind, Result};
@@ -99,7 +100,7 @@ impl<B: AsRef<[u8]> + ?Sized> InMemory for B {}
 #[derive(Debug)]
 pub struct ReadAt {
     file: File,
-    size: u64,
+    identity: Identity,
 }
 
 impl ReadAt {
@@ -109,19 +110,86 @@ impl ReadAt {
     ///
     /// [`NotRegularFile`](ErrorKind::NotRegularFile) for directories, FIFOs and devices, and what the system says.
     pub fn new(file: File) -> Result<Self> {
-        let size = regular(&file.metadata()?)?;
-        Ok(ReadAt { file, size })
+        let identity = Identity::of(&file.metadata()?)?;
+        Ok(ReadAt { file, identity })
+    }
+}
+
+/// A [`Source`] that is a file: [`ReadAt`], and `Mapping` with the feature `mmap`.
+pub trait FileSource: Source + sealed::Sealed {
+    /// The file.
+    fn file(&self) -> &File;
+
+    /// Whether the file is still the one that was opened: device, inode, length and time of modification.
+    ///
+    /// # Errors
+    ///
+    /// [`FileChanged`](ErrorKind::FileChanged) says what differs.
+    fn check_unchanged(&self) -> Result<()> {
+        self.identity().check(&self.file().metadata()?)
     }
 
-    /// The file.
-    pub fn file(&self) -> &File {
+    #[doc(hidden)]
+    fn identity(&self) -> &Identity;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+impl sealed::Sealed for ReadAt {}
+
+impl FileSource for ReadAt {
+    fn file(&self) -> &File {
         &self.file
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+/// What tells a file, and a state of it, from another one.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Identity {
+    device_and_inode: (u64, u64),
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Identity {
+    /// Of a regular file.
+    pub(crate) fn of(metadata: &fs::Metadata) -> Result<Self> {
+        let size = regular(metadata)?;
+        #[cfg(unix)]
+        let device_and_inode = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let device_and_inode = (0, 0);
+        Ok(Identity { device_and_inode, size, modified: metadata.modified().ok() })
+    }
+
+    pub(crate) fn check(&self, metadata: &fs::Metadata) -> Result<()> {
+        let now = Identity::of(metadata)?;
+        let what = if now.device_and_inode != self.device_and_inode {
+            "device or inode"
+        } else if now.size != self.size {
+            "length"
+        } else if now.modified != self.modified {
+            "time of modification"
+        } else {
+            return Ok(());
+        };
+        Err(ErrorKind::FileChanged { what }.into())
     }
 }
 
 impl Source for ReadAt {
     fn size(&self) -> u64 {
-        self.size
+        self.identity.size
     }
 
     #[cfg(unix)]

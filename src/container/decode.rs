@@ -1,86 +1,126 @@
-//! From a member's data to its content: stored or inflated, bounded by its declared size, checked against its CRC-32.
+//! From a member's data to its content: stored, inflated, or decoded by the `zip` crate; bounded by its declared size
+//! and checked against its CRC-32.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use super::record::{Place, method};
-use crate::error::{DECODED_BYTES, ErrorKind, Result};
+use crate::error::{DECODED_BYTES, Error, ErrorKind, Result};
 use crate::limits::{DEFLATE_RATIO, Limits};
+
+#[cfg(feature = "methods")]
+mod foreign;
 
 /// The CRC is taken block by block, while the block is in cache.
 const BLOCK: usize = 512 << 10;
 
-/// Decodes one member front to back, straight into the caller's memory.
-pub(crate) struct Decoder<R> {
-    input: R,
-    method: Method,
+/// What is known of a member's data before it is decoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Coded {
+    /// The compression method (APPNOTE 4.4.5).
+    pub(crate) method: u16,
+    pub(crate) place: Place,
+    pub(crate) crc32: u32,
+}
+
+impl Coded {
+    /// As it is, without a checksum.
+    pub(crate) fn plain(size: u64) -> Self {
+        Coded { method: method::STORED, place: Place { offset: 0, compressed_size: size, size }, crc32: 0 }
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.method == method::STORED
+    }
+
+    /// Refuses to hold more decoded bytes of one member than the limit, in memory.
+    pub(crate) fn check_budget(&self, bytes: u64, limits: &Limits) -> Result<()> {
+        let limit = limits.decoded_bytes;
+        if !self.is_stored() && bytes > limit {
+            let (what, found) = (DECODED_BYTES, bytes);
+            return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses sizes that deflate cannot produce, before anything is allocated for them.
+    fn check_size(&self) -> Result<()> {
+        let Place { compressed_size, size, .. } = self.place;
+        if self.method == method::DEFLATED && size > compressed_size.saturating_mul(DEFLATE_RATIO) {
+            let compressed = compressed_size;
+            return Err(ErrorKind::ImplausibleSize { compressed, size }.into());
+        }
+        Ok(())
+    }
+
+    /// Decodes: `work` reads the content front to back. `input` gives the member's data, and then its end.
+    //
+    // A closure and not an iterator-like value: the `zip` crate's decoders borrow what they read from.
+    pub(crate) fn decode<T>(
+        &self,
+        input: &mut dyn BufRead,
+        verify: bool,
+        work: impl FnOnce(&mut Content<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.check_size()?;
+        let content = |decoder: Decoder<'_>| {
+            let crc = verify.then(crc32fast::Hasher::new);
+            work(&mut Content { decoder, crc, expected_crc: self.crc32, left: self.place.size })
+        };
+        match self.method {
+            method::STORED => content(Decoder::Stored(input)),
+            #[cfg(feature = "deflate")]
+            method::DEFLATED => {
+                let inflate = Box::new(flate2::Decompress::new(false));
+                content(Decoder::Deflated { input, inflate, ended: false })
+            }
+            #[cfg(feature = "methods")]
+            method::BZIP2 | method::LZMA | method::ZSTD => {
+                foreign::decode(self, input, |reader| content(Decoder::Foreign(reader)))
+            }
+            method => Err(ErrorKind::UnsupportedMethod { method }.into()),
+        }
+    }
+}
+
+/// A member's content, read front to back, straight into the caller's memory.
+pub(crate) struct Content<'d> {
+    decoder: Decoder<'d>,
     /// The CRC so far, if it is asked for.
     crc: Option<crc32fast::Hasher>,
     expected_crc: u32,
-    /// Content that was not read yet.
+    /// Bytes that were not read yet.
     left: u64,
 }
 
-enum Method {
-    Stored,
+enum Decoder<'d> {
+    Stored(&'d mut dyn BufRead),
     #[cfg(feature = "deflate")]
     Deflated {
+        input: &'d mut dyn BufRead,
         inflate: Box<flate2::Decompress>,
         ended: bool,
     },
+    /// The `zip` crate's.
+    #[cfg_attr(not(feature = "methods"), expect(dead_code, reason = "only the other methods need it"))]
+    Foreign(&'d mut dyn Read),
 }
 
-/// Whether this build decodes `method`.
-fn method_of(number: u16) -> Result<Method> {
-    match number {
-        method::STORED => Ok(Method::Stored),
-        #[cfg(feature = "deflate")]
-        method::DEFLATED => Ok(Method::Deflated { inflate: Box::new(flate2::Decompress::new(false)), ended: false }),
-        method => Err(ErrorKind::UnsupportedMethod { method }.into()),
-    }
-}
-
-/// Refuses sizes that deflate cannot produce, before anything is allocated for them.
-pub(crate) fn check_size(number: u16, place: Place) -> Result<()> {
-    let Place { compressed_size, size, .. } = place;
-    if number == method::DEFLATED && size > compressed_size.saturating_mul(DEFLATE_RATIO) {
-        let compressed = compressed_size;
-        return Err(ErrorKind::ImplausibleSize { compressed, size }.into());
-    }
-    Ok(())
-}
-
-/// Refuses to hold more decoded bytes of one member than the limit, in memory.
-pub(crate) fn check_budget(number: u16, bytes: u64, limits: &Limits) -> Result<()> {
-    let limit = limits.decoded_bytes;
-    if number != method::STORED && bytes > limit {
-        let (what, found) = (DECODED_BYTES, bytes);
-        return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
-    }
-    Ok(())
-}
-
-impl<R: BufRead> Decoder<R> {
-    /// `input` gives the member's data, and then its end.
-    pub(crate) fn new(input: R, number: u16, place: Place, crc32: u32, verify: bool) -> Result<Self> {
-        let method = method_of(number)?;
-        check_size(number, place)?;
-        Ok(Decoder { input, method, crc: verify.then(crc32fast::Hasher::new), expected_crc: crc32, left: place.size })
-    }
-
-    /// Content that was not read yet, in bytes.
+impl Content<'_> {
+    /// Bytes that were not read yet.
     pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
-    /// Fills `buf` with the next bytes of the content.
+    /// Fills `buf` with the next bytes.
     pub(crate) fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
         let wanted = u64::try_from(buf.len()).unwrap_or(u64::MAX);
         self.left = self.left.checked_sub(wanted).ok_or_else(too_short)?;
         for block in buf.chunks_mut(BLOCK) {
-            match &mut self.method {
-                Method::Stored => self.input.read_exact(block)?,
+            match &mut self.decoder {
+                Decoder::Stored(input) => input.read_exact(block)?,
                 #[cfg(feature = "deflate")]
-                Method::Deflated { inflate, ended } => inflate_exact(&mut self.input, inflate, ended, block)?,
+                Decoder::Deflated { input, inflate, ended } => inflate_exact(input, inflate, ended, block)?,
+                Decoder::Foreign(reader) => reader.read_exact(block).map_err(foreign_error)?,
             }
             if let Some(crc) = &mut self.crc {
                 crc.update(block);
@@ -89,51 +129,59 @@ impl<R: BufRead> Decoder<R> {
         Ok(())
     }
 
-    /// Reads what is left and throws it away, but for its CRC.
-    pub(crate) fn skip_rest(&mut self) -> Result<()> {
-        if let Method::Stored = self.method {
-            while self.left > 0 {
-                let bytes = fill(&mut self.input)?;
-                let count = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-                if count == 0 {
+    /// Reads the next `count` bytes and throws them away, but for their CRC.
+    pub(crate) fn skip(&mut self, mut count: u64) -> Result<()> {
+        if let Decoder::Stored(input) = &mut self.decoder {
+            self.left = self.left.checked_sub(count).ok_or_else(too_short)?;
+            while count > 0 {
+                let bytes = fill(*input)?;
+                let some = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+                if some == 0 {
                     return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                 }
                 if let Some(crc) = &mut self.crc {
-                    crc.update(bytes.get(..count).unwrap_or_default());
+                    crc.update(bytes.get(..some).unwrap_or_default());
                 }
-                self.input.consume(count);
-                self.left = self.left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+                input.consume(some);
+                count = count.saturating_sub(u64::try_from(some).unwrap_or(u64::MAX));
             }
             return Ok(());
         }
-        let mut scratch = vec![0; BLOCK.min(usize::try_from(self.left).unwrap_or(usize::MAX))];
-        while self.left > 0 {
-            let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(scratch.len());
-            self.read_exact(scratch.get_mut(..count).unwrap_or_default())?;
+        let mut scratch = vec![0; BLOCK.min(usize::try_from(count).unwrap_or(usize::MAX))];
+        while count > 0 {
+            let some = usize::try_from(count).unwrap_or(usize::MAX).min(scratch.len());
+            self.read_exact(scratch.get_mut(..some).unwrap_or_default())?;
+            count = count.saturating_sub(u64::try_from(some).unwrap_or(u64::MAX));
         }
         Ok(())
     }
 
-    /// The end of the content: nothing may be left in the data, and the CRC must be right.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        if self.left > 0 {
-            self.skip_rest()?;
+    /// The end: what was not read is read, the CRC must be right, and nothing may be left in the data.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.skip(self.left)?;
+        let verified = self.crc.is_some();
+        if let Some(crc) = self.crc.take() {
+            let (computed, stored) = (crc.finalize(), self.expected_crc);
+            if computed != stored {
+                return Err(ErrorKind::Checksum { computed, stored }.into());
+            }
         }
-        #[cfg(feature = "deflate")]
-        if let Method::Deflated { inflate, ended } = &mut self.method {
-            inflate_end(&mut self.input, inflate, *ended)?;
+        match &mut self.decoder {
+            Decoder::Stored(_) => Ok(()),
+            #[cfg(feature = "deflate")]
+            Decoder::Deflated { input, inflate, ended } => inflate_end(*input, inflate, *ended),
+            // At its end it checks the CRC, asked or not.
+            Decoder::Foreign(reader) if verified => match reader.read(&mut [0]).map_err(foreign_error)? {
+                0 => Ok(()),
+                _ => Err(too_long()),
+            },
+            Decoder::Foreign(_) => Ok(()),
         }
-        let Some(crc) = self.crc else { return Ok(()) };
-        let (computed, stored) = (crc.finalize(), self.expected_crc);
-        if computed != stored {
-            return Err(ErrorKind::Checksum { computed, stored }.into());
-        }
-        Ok(())
     }
 }
 
 /// The next bytes of the data, whatever interrupts.
-fn fill<R: BufRead>(input: &mut R) -> io::Result<&[u8]> {
+fn fill(input: &mut dyn BufRead) -> io::Result<&[u8]> {
     loop {
         match input.fill_buf() {
             Ok(_) => break,
@@ -146,8 +194,8 @@ fn fill<R: BufRead>(input: &mut R) -> io::Result<&[u8]> {
 
 /// Inflates until `buf` is full.
 #[cfg(feature = "deflate")]
-fn inflate_exact<R: BufRead>(
-    input: &mut R,
+fn inflate_exact(
+    input: &mut dyn BufRead,
     inflate: &mut flate2::Decompress,
     ended: &mut bool,
     mut buf: &mut [u8],
@@ -168,11 +216,11 @@ fn inflate_exact<R: BufRead>(
 
 /// One byte after the declared size, no byte of content must come.
 #[cfg(feature = "deflate")]
-fn inflate_end<R: BufRead>(input: &mut R, inflate: &mut flate2::Decompress, mut ended: bool) -> Result<()> {
+fn inflate_end(input: &mut dyn BufRead, inflate: &mut flate2::Decompress, mut ended: bool) -> Result<()> {
     while !ended {
         let (consumed, produced, status) = inflate_step(input, inflate, &mut [0])?;
         if produced > 0 {
-            return Err(bad_stream("longer than the declared size"));
+            return Err(too_long());
         }
         ended = status == flate2::Status::StreamEnd;
         if consumed == 0 && !ended {
@@ -186,8 +234,8 @@ fn inflate_end<R: BufRead>(input: &mut R, inflate: &mut flate2::Decompress, mut 
 }
 
 #[cfg(feature = "deflate")]
-fn inflate_step<R: BufRead>(
-    input: &mut R,
+fn inflate_step(
+    input: &mut dyn BufRead,
     inflate: &mut flate2::Decompress,
     buf: &mut [u8],
 ) -> Result<(usize, usize, flate2::Status)> {
@@ -203,10 +251,22 @@ fn inflate_step<R: BufRead>(
     Ok((consumed, produced, status))
 }
 
-fn too_short() -> crate::error::Error {
+/// An error of a decoder that is not ours: its own text is no part of our promises.
+fn foreign_error(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => too_short(),
+        _ => bad_stream("damaged"),
+    }
+}
+
+fn too_short() -> Error {
     bad_stream("shorter than the declared size")
 }
 
-fn bad_stream(problem: &'static str) -> crate::error::Error {
+fn too_long() -> Error {
+    bad_stream("longer than the declared size")
+}
+
+fn bad_stream(problem: &'static str) -> Error {
     ErrorKind::BadStream { problem }.into()
 }

@@ -38,7 +38,7 @@ pub(crate) struct Directory {
     /// The starts of all members, where the directory does not list them in this order.
     starts: Option<Vec<u64>>,
     /// Names that some readers see and others don't.
-    claimed: HashMap<Box<str>, Position, RandomState>,
+    claimed: HashMap<Box<str>, (Position, &'static str), RandomState>,
     /// The directory's own place: no member reaches into it.
     range: Range<u64>,
     base: u64,
@@ -46,13 +46,14 @@ pub(crate) struct Directory {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Refusal {
-    Duplicate,
-    /// Another reader would give this name to another member.
-    Claimed,
+    /// Another member, the first or the last of this name, lies here in the directory.
+    Duplicate(Position),
+    /// Another reader would give this name to another member, and this is why.
+    Claimed(&'static str),
     Overlap {
         end: u64,
         start: u64,
-        directory: bool,
+        over_directory: bool,
     },
 }
 
@@ -122,7 +123,7 @@ impl Directory {
         let naming = &self.naming;
         [naming.split(key), (key, true)].into_iter().find_map(|(stem, suffix)| {
             if !self.claimed.is_empty()
-                && let Some(position) = self.claimed.get(&*naming.join(stem, suffix))
+                && let Some((position, _)) = self.claimed.get(&*naming.join(stem, suffix))
             {
                 return Some(self.record(bytes, *position));
             }
@@ -139,6 +140,11 @@ impl Directory {
 
     /// Judges a member by its name, its flags and what the directory as a whole says about it.
     pub(crate) fn check(&self, record: &Record<'_>) -> Result<Place> {
+        let at = self.range.start.saturating_add(record.position.into());
+        self.judge(record).map_err(|error| error.at(at))
+    }
+
+    fn judge(&self, record: &Record<'_>) -> Result<Place> {
         let raw = &record.raw;
         match name::decode(raw.name, raw.is_utf8(), raw.extra) {
             Name::Agreed(_) => {}
@@ -149,10 +155,10 @@ impl Directory {
             }
         }
         let place = raw.place(self.base)?;
-        raw.check_flags()?;
+        raw.check(place)?;
         let first = self.refused.partition_point(|(position, _)| *position < record.position);
         match self.refused.get(first) {
-            Some((position, refusal)) if *position == record.position => Err(refusal.error()),
+            Some((position, refusal)) if *position == record.position => Err(refusal.error(self.range.start)),
             _ => Ok(place),
         }
     }
@@ -181,12 +187,15 @@ impl Directory {
 }
 
 impl Refusal {
-    fn error(&self) -> Error {
+    /// The error, in an archive whose directory lies at `directory`.
+    fn error(&self, directory: u64) -> Error {
         match *self {
-            Refusal::Duplicate => ErrorKind::DuplicateName.into(),
-            Refusal::Claimed => ErrorKind::BadName { problem: names::CLAIMED }.into(),
-            Refusal::Overlap { end, start, directory } => {
-                let what = if directory { "the central directory" } else { "another member" };
+            Refusal::Duplicate(position) => {
+                Error::from(ErrorKind::DuplicateName).at(directory.saturating_add(position.into()))
+            }
+            Refusal::Claimed(problem) => ErrorKind::BadName { problem }.into(),
+            Refusal::Overlap { end, start, over_directory } => {
+                let what = if over_directory { "the central directory" } else { "another member" };
                 ErrorKind::Overlap { end, what, start }.into()
             }
         }
@@ -219,13 +228,12 @@ impl Pass<'_> {
         let text = match name::decode(raw.name, raw.is_utf8(), raw.extra) {
             Name::Agreed(text) => text,
             Name::NotUtf8 => return,
-            Name::Disputed { claimed, problem } => {
-                self.directory.claimed.insert(claimed.into(), record.position);
-                // A reader that knows no Unicode path sees the name itself.
-                match name::text(raw.name, raw.is_utf8()) {
-                    Some(text) if problem == names::RENAMED => text,
-                    _ => return,
+            Name::Disputed { text, claimed, problem } => {
+                let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
+                for claimed in claimed {
+                    self.directory.claimed.insert(claimed.into(), (record.position, problem));
                 }
+                text
             }
         };
         let Directory { names, naming, refused, .. } = &mut self.directory;
@@ -238,10 +246,16 @@ impl Pass<'_> {
                 entry.insert(record.position);
             }
             Entry::Occupied(mut entry) => {
-                refused.push((*entry.get(), Refusal::Duplicate));
+                let known = *entry.get();
                 match self.duplicates {
-                    Duplicates::Refuse => refused.push((record.position, Refusal::Duplicate)),
-                    Duplicates::Last => *entry.get_mut() = record.position,
+                    Duplicates::Refuse => {
+                        refused.push((known, Refusal::Duplicate(known)));
+                        refused.push((record.position, Refusal::Duplicate(known)));
+                    }
+                    Duplicates::Last => {
+                        refused.push((known, Refusal::Duplicate(record.position)));
+                        *entry.get_mut() = record.position;
+                    }
                 }
             }
         }
@@ -266,14 +280,14 @@ impl Pass<'_> {
         let Directory { refused, range, .. } = &mut self.directory;
         let start = place.offset;
         if farthest > start {
-            let overlap = Refusal::Overlap { end: farthest, start, directory: false };
+            let overlap = Refusal::Overlap { end: farthest, start, over_directory: false };
             // Each neighbour that reaches over this one's start was the farthest when it was added, or is inside it.
             refused.push((holder, overlap));
             refused.push((position, overlap));
         }
         let end = place.least_end(name_length);
         if end > range.start {
-            let overlap = Refusal::Overlap { end, start: range.start, directory: true };
+            let overlap = Refusal::Overlap { end, start: range.start, over_directory: true };
             refused.push((position, overlap));
         }
         if end > farthest {
@@ -287,11 +301,11 @@ impl Pass<'_> {
         }
         let Directory { names, refused, claimed, naming, .. } = &mut self.directory;
         let mut disputed = Vec::new();
-        for (name, claimant) in claimed.iter() {
+        for (name, (claimant, problem)) in claimed.iter() {
             let (stem, suffix) = naming.split(name);
             let same = |position: &Position| naming.is(self.bytes, *position, (stem, suffix));
             match names.find(naming.hash(stem), same) {
-                Some(position) if position != claimant => disputed.push((*position, Refusal::Claimed)),
+                Some(position) if position != claimant => disputed.push((*position, Refusal::Claimed(problem))),
                 _ => {}
             }
         }

@@ -139,8 +139,12 @@ fn read(record: &[u8], at: u64, tail: &[u8], tail_base: u64) -> Result<End> {
             (at, classic.size.into(), classic.offset.into(), classic.entries.into())
         }
     };
-    let start = place.checked_sub(size).ok_or_else(|| mismatch("size", size, place, at))?;
-    let base = start.checked_sub(offset).ok_or_else(|| mismatch("offset", offset, start, at))?;
+    let reaches = |field: &'static str, found: u64, expected: u64| match zip64 {
+        Some(_) => at_byte(ErrorKind::BadZip64 { field, found, expected }, place),
+        None => mismatch(field, found, expected, at),
+    };
+    let start = place.checked_sub(size).ok_or_else(|| reaches("size", size, place))?;
+    let base = start.checked_sub(offset).ok_or_else(|| reaches("offset", offset, start))?;
     if let Some(twin) = &zip64 {
         // The locator's offset moves with the base.
         let expected = place.saturating_sub(base);

@@ -25,8 +25,8 @@ const CP437: [char; 128] = [
 pub(crate) enum Name<'a> {
     /// The text that every reader sees.
     Agreed(Cow<'a, str>),
-    /// Some readers see the text `claimed`, others another one.
-    Disputed { claimed: String, problem: &'static str },
+    /// Some readers see `text`, others one of `claimed`, or an archive that is damaged.
+    Disputed { text: Cow<'a, str>, claimed: Vec<String>, problem: &'static str },
     /// Marked as UTF-8, and not UTF-8.
     NotUtf8,
 }
@@ -36,18 +36,14 @@ pub(crate) fn decode<'a>(name: &'a [u8], utf8: bool, extra: &[u8]) -> Name<'a> {
     let Some(text) = text(name, utf8) else {
         return Name::NotUtf8;
     };
-    if let Some((claimed, _)) = text.split_once('\0') {
-        let claimed = claimed.to_owned();
-        return Name::Disputed { claimed, problem: names::NUL };
+    if let Some((cut, _)) = text.split_once('\0') {
+        let claimed = vec![cut.to_owned()];
+        return Name::Disputed { text, claimed, problem: names::NUL };
     }
-    if let Some(claimed) = unicode_path(name, extra)
-        && claimed != text
-    {
-        // The other reader would cut this one at NUL, too.
-        let claimed = claimed.split('\0').next().unwrap_or_default().to_owned();
-        return Name::Disputed { claimed, problem: names::RENAMED };
+    match unicode_path(name, &text, extra) {
+        None => Name::Agreed(text),
+        Some(claimed) => Name::Disputed { text, claimed, problem: names::RENAMED },
     }
-    Name::Agreed(text)
 }
 
 /// The name's text, whatever other readers make of it; nothing for bad UTF-8.
@@ -62,20 +58,31 @@ pub(crate) fn text(name: &[u8], utf8: bool) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(name.iter().map(character).collect()))
 }
 
-/// The name in a Unicode path field whose checksum says that it belongs to this name.
-fn unicode_path<'a>(name: &[u8], extra: &'a [u8]) -> Option<&'a str> {
-    if extra.is_empty() {
-        return None;
-    }
+/// The other names that Unicode path fields give, if their checksums say that they belong to this one. A field that
+/// is not UTF-8 gives no name, but not this one either.
+fn unicode_path(name: &[u8], text: &str, extra: &[u8]) -> Option<Vec<String>> {
     let mut fields = Cursor::new(extra);
-    loop {
+    let mut renamed: Option<Vec<String>> = None;
+    let mut field = || {
         let (id, length) = (fields.u16()?, fields.u16()?);
-        let mut field = Cursor::new(fields.take(length.into())?);
-        if id == UNICODE_PATH {
-            let (version, checksum) = (field.u8()?, field.u32()?);
-            if version == 1 && checksum == crc32fast::hash(name) {
-                return std::str::from_utf8(field.rest()).ok();
+        Some((id, fields.take(length.into())?))
+    };
+    while let Some((id, content)) = field() {
+        let mut content = Cursor::new(content);
+        if id != UNICODE_PATH || content.u8() != Some(1) || content.u32() != Some(crc32fast::hash(name)) {
+            continue;
+        }
+        match std::str::from_utf8(content.rest()) {
+            // Its reader would cut this one at NUL, too.
+            Ok(other) if other != text && !other.is_empty() => {
+                let cut = other.split('\0').next().unwrap_or_default();
+                renamed.get_or_insert_default().push(cut.to_owned());
+            }
+            Ok(_) => {}
+            Err(_) => {
+                renamed.get_or_insert_default();
             }
         }
     }
+    renamed
 }

@@ -1,7 +1,7 @@
 //! One record of the central directory (APPNOTE 4.3.12), the authority on its member.
 
 use crate::bytes::Cursor;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, UNNEEDED_ZIP64};
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 /// The fixed part of a record, in bytes.
@@ -24,6 +24,9 @@ pub(crate) mod flag {
 pub(crate) mod method {
     pub(crate) const STORED: u16 = 0;
     pub(crate) const DEFLATED: u16 = 8;
+    pub(crate) const BZIP2: u16 = 12;
+    pub(crate) const LZMA: u16 = 14;
+    pub(crate) const ZSTD: u16 = 93;
 }
 
 /// A record as it stands, its fields 32 bits wide.
@@ -90,7 +93,7 @@ impl<'a> RawRecord<'a> {
                     if narrow == u32::MAX {
                         *value = field.u64().ok_or_else(|| bad_zip64("too short"))?;
                     } else if !wide && field.rest().len() >= 8 && field.u64() != Some(*value) {
-                        return Err(bad_zip64("not needed, and it disagrees with the record"));
+                        return Err(bad_zip64(UNNEEDED_ZIP64));
                     }
                 }
                 // The number of the disk may follow; every other byte would be another reader's value.
@@ -100,14 +103,6 @@ impl<'a> RawRecord<'a> {
             }
         }
         let [size, compressed_size, offset] = values;
-        if !(self.disk == 0 || self.disk == u16::MAX && zip64.is_some()) {
-            let (field, found) = ("disk of a member", self.disk.into());
-            return Err(ErrorKind::MultiDisk { field, found }.into());
-        }
-        if self.method == method::STORED && compressed_size != size {
-            let compressed = compressed_size;
-            return Err(ErrorKind::StoredSizes { compressed, size }.into());
-        }
         let offset = offset.checked_add(base).ok_or_else(|| bad_zip64("an offset beyond 64 bits"))?;
         Ok(Place { offset, compressed_size, size })
     }
@@ -138,9 +133,19 @@ impl<'a> RawRecord<'a> {
         Ok(found)
     }
 
-    /// Encryption and patches (APPNOTE 4.4.4, bits 0, 5, 6 and 13).
-    pub(crate) fn check_flags(&self) -> Result<()> {
-        check_flags(self.flags)
+    /// What is wrong with the member by its record alone, but for its place.
+    pub(crate) fn check(&self, place: Place) -> Result<()> {
+        check_flags(self.flags)?;
+        if self.disk != 0 && (self.disk != u16::MAX || self.extra.is_empty()) {
+            let (field, found) = ("disk of a member", self.disk.into());
+            return Err(ErrorKind::MultiDisk { field, found }.into());
+        }
+        let Place { compressed_size, size, .. } = place;
+        if self.method == method::STORED && compressed_size != size {
+            let compressed = compressed_size;
+            return Err(ErrorKind::StoredSizes { compressed, size }.into());
+        }
+        Ok(())
     }
 }
 

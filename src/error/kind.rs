@@ -24,6 +24,12 @@ pub enum ErrorKind {
         /// What it is.
         found: &'static str,
     },
+    /// The file is not the one that was opened any more.
+    #[error("the file changed since it was opened: its {what} is another")]
+    FileChanged {
+        /// What differs: device or inode (another file has its name), length, or time of modification.
+        what: &'static str,
+    },
     /// `map_if_safe` found no proof that the file cannot change.
     #[error(
         "the kernel does not guarantee that this file stays as it is (a sealed memfd or fs-verity would); \
@@ -289,6 +295,24 @@ pub enum ErrorKind {
         /// The Rust type that was asked for.
         element: String,
     },
+    /// The record has no such field.
+    #[error("no field {field:?} in {dtype}")]
+    NoSuchField {
+        /// The name, or the rest of a path.
+        field: String,
+        /// The dtype in which it was looked for, as NumPy prints it.
+        dtype: String,
+    },
+    /// There are not that many rows.
+    #[error("rows {start}..{end} of {rows}")]
+    RowsOutOfRange {
+        /// The first row that was asked for.
+        start: usize,
+        /// The row after the last.
+        end: usize,
+        /// The length of axis 0.
+        rows: usize,
+    },
     /// The array has another number of dimensions.
     #[error("the array has {found} dimensions, not {expected}; its shape is in header(), and IxDyn takes any")]
     DimensionMismatch {
@@ -333,9 +357,12 @@ pub enum ErrorKind {
     },
 }
 
+pub(crate) const UNNEEDED_ZIP64: &str = "not needed, and it disagrees with the record";
+
 pub(crate) const DECODED_BYTES: &str = "decoded bytes of one member";
 pub(crate) const HEADER_BYTES: &str = ".npy header bytes";
 pub(crate) const DTYPE_FIELDS: &str = "fields of the dtype";
+pub(crate) const HEADER_DEPTH: &str = "nesting of the header";
 pub(crate) const DTYPE_DEPTH: &str = "nesting of the dtype";
 pub(crate) const ITEM_SIZE: &str = "bytes of an item";
 pub(crate) const DIRECTORY_BYTES: &str = "bytes of the central directory";
@@ -351,16 +378,17 @@ fn limit_hint(what: &str) -> &'static str {
 fn method_hint(method: u16) -> &'static str {
     match method {
         8 => ": npzmap was built without the feature 'deflate'",
-        12 => " (bzip2)",
-        14 => " (LZMA)",
-        93 => " (zstd)",
+        12 => " (bzip2): npzmap was built without the feature 'methods'",
+        14 => " (LZMA): npzmap was built without the feature 'methods'",
+        93 => " (zstd): npzmap was built without the feature 'methods'",
         _ => "",
     }
 }
 
 fn dtype_hint(dtype: &str) -> &'static str {
     match dtype {
-        "|V2" => "; two bytes of no kind are how ml_dtypes writes bfloat16",
+        "|V2" => "; two bytes of no kind are how ml_dtypes writes bfloat16: view_as or read_as bf16, if they are that",
+        dtype if dtype.contains("M8") || dtype.contains("m8") => "; view_as or read_as i64 gives the counts",
         _ => "",
     }
 }
@@ -370,9 +398,13 @@ impl ErrorKind {
     pub fn fault(&self) -> Fault {
         use ErrorKind as K;
         match self {
-            K::Io(_) | K::OutOfMemory { .. } | K::NotRegularFile { .. } | K::NotImmutable => Fault::System,
+            K::Io(_) | K::OutOfMemory { .. } | K::NotRegularFile { .. } | K::NotImmutable | K::FileChanged { .. } => {
+                Fault::System
+            }
             K::NoSuchKey
             | K::DtypeMismatch { .. }
+            | K::NoSuchField { .. }
+            | K::RowsOutOfRange { .. }
             | K::DimensionMismatch { .. }
             | K::ShapeMismatch { .. }
             | K::ZeroSizedItems { .. }
@@ -405,13 +437,14 @@ impl ErrorKind {
             K::DirectoryMismatch { .. } | K::BadDirectory { .. } => "Z11",
             K::MultiDisk { .. } => "Z12",
             K::BadZip64 { .. } => "Z13",
+            K::BadZip64Extra { problem: UNNEEDED_ZIP64 } => "Z15",
             K::BadZip64Extra { .. } => "Z14",
             K::BadExtra => "Z16",
             K::StoredSizes { .. } => "Z17",
             K::Encrypted { .. } | K::UnsupportedFlags { .. } => "Z18",
             K::UnsupportedMethod { method: 12 | 14 | 93 } => "Z19",
             K::UnsupportedMethod { .. } => "Z20",
-            K::BadName { problem: names::NUL } => "Z21",
+            K::BadName { problem: names::NUL | names::CUT } => "Z21",
             K::BadName { .. } => "Z22",
             K::ImplausibleSize { .. } => "Z25",
             K::BadStream { .. } => "Z26",
@@ -436,9 +469,10 @@ impl ErrorKind {
             },
             K::NotRegularFile { .. } => "M4",
             K::NotImmutable => "M1",
+            K::FileChanged { .. } => "M2",
             K::LimitExceeded { what, .. } => match *what {
                 HEADER_BYTES => "N4",
-                DTYPE_DEPTH => "L2",
+                HEADER_DEPTH | DTYPE_DEPTH => "L2",
                 DTYPE_FIELDS | ITEM_SIZE => "L3",
                 DIRECTORY_BYTES => "L4",
                 DECODED_BYTES => "L5",
@@ -448,6 +482,8 @@ impl ErrorKind {
             K::Io(_)
             | K::NoSuchKey
             | K::DtypeMismatch { .. }
+            | K::NoSuchField { .. }
+            | K::RowsOutOfRange { .. }
             | K::DimensionMismatch { .. }
             | K::ShapeMismatch { .. } => return None,
         })
@@ -459,5 +495,6 @@ pub(crate) mod names {
     pub(crate) const NUL: &str = "contains NUL, where NumPy would cut it";
     pub(crate) const NOT_UTF8: &str = "is marked as UTF-8 and is not";
     pub(crate) const RENAMED: &str = "is another one in its Unicode path field, which some readers prefer";
-    pub(crate) const CLAIMED: &str = "is one that some readers would give to another member";
+    pub(crate) const CUT: &str = "is also what NumPy makes of another member's, which it cuts at NUL";
+    pub(crate) const CLAIMED: &str = "is also another member's in its Unicode path field, which some readers prefer";
 }

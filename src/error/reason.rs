@@ -19,6 +19,13 @@ pub enum Reason {
         /// The alignment that the type needs, in bytes.
         required: usize,
     },
+    /// The values of a field lie at distances that are no multiple of their size, which ndarray's strides are.
+    Stride {
+        /// From one value to the next, in bytes.
+        stride: usize,
+        /// The size of a value, in bytes.
+        size: usize,
+    },
 }
 
 impl Reason {
@@ -29,6 +36,7 @@ impl Reason {
             Reason::NotInMemory => "not-in-memory",
             Reason::ByteOrder => "byte-order",
             Reason::Misaligned { .. } => "misaligned",
+            Reason::Stride { .. } => "stride",
         }
     }
 
@@ -37,6 +45,7 @@ impl Reason {
             Reason::Compressed => "use get() or read(), or store it with 'npz align --store'".into(),
             Reason::NotInMemory => "use get() or read(), or open the file with Npz::map".into(),
             Reason::ByteOrder => "use get() or read(), which swap it".into(),
+            Reason::Stride { .. } => "use read_field(), or view the whole record as a Rust type".into(),
             Reason::Misaligned { .. } => {
                 format!("use get(), view Unaligned<{element}>, or rewrite with 'npz align'")
             }
@@ -50,6 +59,9 @@ impl fmt::Display for Reason {
             Reason::Compressed => f.write_str("the member is compressed"),
             Reason::NotInMemory => f.write_str("the archive is read by position, not held in memory"),
             Reason::ByteOrder => f.write_str("the elements have the other byte order"),
+            Reason::Stride { stride, size } => {
+                write!(f, "the values of {size} bytes lie {stride} bytes apart, which is no multiple")
+            }
             Reason::Misaligned { offset, required } => {
                 write!(f, "the data at byte {offset:#x} is not {required}-aligned")
             }

@@ -20,20 +20,29 @@ pub enum Access {
 
 /// Where the elements of an array lie.
 #[derive(Clone, Copy)]
-pub(crate) enum Payload<'a> {
+pub(crate) enum Elements<'a> {
     /// In memory as they are; `offset` is their place in the file.
     Here { bytes: &'a [u8], offset: u64 },
     /// Somewhere that cannot be lent.
     Elsewhere(Reason),
 }
 
+/// What the file's dtype has to do with the Rust type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// It must mean the type.
+    Declared,
+    /// The caller says that it does: the sizes must agree.
+    Reinterpreted,
+}
+
 /// Refuses what can be neither viewed nor read as `T`.
-pub(crate) fn check<T: Element>(header: &Header) -> Result<()> {
+pub(crate) fn check<T: Element>(header: &Header, typed: Typed) -> Result<()> {
     let dtype = header.dtype();
     if dtype.has_object() {
         return Err(ErrorKind::Pickled.into());
     }
-    if !T::matches(dtype) || dtype.item_size() != size_of::<T>() {
+    if typed == Typed::Declared && !T::matches(dtype) || dtype.item_size() != size_of::<T>() {
         let (dtype, element) = (dtype.to_string(), short_name::<T>());
         return Err(ErrorKind::DtypeMismatch { dtype, element }.into());
     }
@@ -41,7 +50,7 @@ pub(crate) fn check<T: Element>(header: &Header) -> Result<()> {
 }
 
 /// Items of no bytes would be made out of nothing, as many as a header likes.
-fn check_items(header: &Header) -> Result<()> {
+pub(crate) fn check_items(header: &Header) -> Result<()> {
     let count = header.count();
     if header.dtype().item_size() == 0 && count > 0 {
         return Err(ErrorKind::ZeroSizedItems { count }.into());
@@ -49,8 +58,7 @@ fn check_items(header: &Header) -> Result<()> {
     Ok(())
 }
 
-fn check_dimension<D: Dimension>(header: &Header) -> Result<()> {
-    let found = header.shape().len();
+pub(crate) fn check_dimension<D: Dimension>(found: usize) -> Result<()> {
     match D::NDIM {
         Some(expected) if expected != found => Err(ErrorKind::DimensionMismatch { found, expected }.into()),
         _ => Ok(()),
@@ -58,10 +66,10 @@ fn check_dimension<D: Dimension>(header: &Header) -> Result<()> {
 }
 
 /// The plan for elements of a type whose items were checked.
-pub(crate) fn access<T: Element>(header: &Header, payload: Payload<'_>) -> Access {
-    let (bytes, offset) = match payload {
-        Payload::Elsewhere(reason) => return Access::Copy(reason),
-        Payload::Here { bytes, offset } => (bytes, offset),
+pub(crate) fn access<T: Element>(header: &Header, elements: Elements<'_>) -> Access {
+    let (bytes, offset) = match elements {
+        Elements::Elsewhere(reason) => return Access::Copy(reason),
+        Elements::Here { bytes, offset } => (bytes, offset),
     };
     if header.count() == 0 {
         Access::Borrow // nothing to align, nothing to swap
@@ -91,21 +99,25 @@ pub(crate) fn access_in_map(header: &Header, offset: u64) -> Access {
 
 /// The shape as ndarray has it. The caller has checked the number of dimensions; that the size can be addressed
 /// was checked with the header.
-fn shape<D: Dimension>(header: &Header) -> StrideShape<D> {
-    let mut dimension = D::zeros(header.shape().len());
-    dimension.slice_mut().copy_from_slice(header.shape());
-    dimension.set_f(header.order() == Order::Fortran).into()
+pub(crate) fn shape<D: Dimension>(header: &Header) -> StrideShape<D> {
+    dimension::<D>(header.shape()).set_f(header.order() == Order::Fortran).into()
+}
+
+pub(crate) fn dimension<D: Dimension>(lengths: &[usize]) -> D {
+    let mut dimension = D::zeros(lengths.len());
+    dimension.slice_mut().copy_from_slice(lengths);
+    dimension
 }
 
 /// The elements where they lie, or why not.
 pub(crate) fn view<'a, T: Element, D: Dimension>(
     header: &Header,
-    payload: Payload<'a>,
+    elements: Elements<'a>,
 ) -> Result<Result<ArrayView<'a, T, D>, Reason>> {
-    check_dimension::<D>(header)?;
-    let bytes = match (access::<T>(header, payload), payload) {
-        (Access::Borrow, Payload::Here { bytes, .. }) => bytes,
-        (Access::Copy(reason), _) | (Access::Borrow, Payload::Elsewhere(reason)) => return Ok(Err(reason)),
+    check_dimension::<D>(header.shape().len())?;
+    let bytes = match (access::<T>(header, elements), elements) {
+        (Access::Borrow, Elements::Here { bytes, .. }) => bytes,
+        (Access::Copy(reason), _) | (Access::Borrow, Elements::Elsewhere(reason)) => return Ok(Err(reason)),
     };
     let bits = match bytes {
         [] => &[], // wherever it lies
@@ -121,7 +133,7 @@ pub(crate) fn read<T: Element, D: Dimension>(
     header: &Header,
     fill: impl FnOnce(&mut [u8]) -> Result<()>,
 ) -> Result<Array<T, D>> {
-    check_dimension::<D>(header)?;
+    check_dimension::<D>(header.shape().len())?;
     let mut bits = buffer::zeroed::<T::Bits>(header.count())?;
     let bytes = bytemuck::cast_slice_mut(&mut bits);
     fill(bytes)?;
@@ -141,6 +153,9 @@ pub(crate) fn check_shape(header: &Header, expected: &[usize]) -> Result<()> {
     Err(ErrorKind::ShapeMismatch { found, expected }.into())
 }
 
+/// What is read through, where it cannot be read in place.
+pub(crate) const BLOCK: usize = 64 << 10;
+
 /// Fills memory that the caller has. `next` gives the bytes of the elements in the order in which they lie.
 pub(crate) fn read_into<T: Element, D: Dimension>(
     header: &Header,
@@ -158,7 +173,6 @@ pub(crate) fn read_into<T: Element, D: Dimension>(
         return Ok(());
     }
     // Strided, or bits that must be checked before they are values: through a block.
-    const BLOCK: usize = 64 << 10;
     let block = (BLOCK / size_of::<T>().max(1)).clamp(1, header.count().max(1));
     let mut block = buffer::zeroed::<T::Bits>(block)?;
     let mut values = destination.iter_mut();
@@ -178,9 +192,7 @@ pub(crate) fn read_into<T: Element, D: Dimension>(
 
 /// An array of strings.
 pub(crate) fn strings(header: &Header, payload: &[u8]) -> Result<Array<String, IxDyn>> {
-    let scalar = text::check(header)?;
-    check_items(header)?;
-    let strings = text::decode(scalar, payload)?;
+    let strings = text::decode(text::check(header)?, payload)?;
     let found = payload.len();
     let array = Array::from_shape_vec(shape::<IxDyn>(header), strings);
     array.map_err(|_| payload_length(header, found).into())
@@ -192,7 +204,7 @@ pub(crate) fn check_strings(header: &Header) -> Result<()> {
     check_items(header)
 }
 
-fn invalid<T>(index: usize) -> ErrorKind {
+pub(crate) fn invalid<T>(index: usize) -> ErrorKind {
     let element = short_name::<T>();
     ErrorKind::InvalidElement { index, element }
 }

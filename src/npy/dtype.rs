@@ -12,6 +12,8 @@ mod descr;
 
 pub(crate) use descr::{parse_shape, write_shape};
 
+use std::collections::HashSet;
+
 use crate::limits;
 
 /// What the items of an array are, as NumPy's `dtype` says it.
@@ -170,6 +172,9 @@ time_units! {
 }
 
 impl Scalar {
+    /// No bytes of no kind.
+    pub(crate) const VOID: Scalar = Scalar { kind: Kind::Void, order: ByteOrder::NotApplicable, size: 0, unit: None };
+
     /// A scalar of `size` bytes, its bytes in `order` where it has one. Nothing where NumPy has no such dtype.
     pub fn new(kind: Kind, size: usize, order: ByteOrder) -> Option<Self> {
         let size = u32::try_from(size).ok().filter(|size| u64::from(*size) <= limits::ITEM_SIZE)?;
@@ -265,6 +270,21 @@ pub struct Subarray {
 }
 
 impl Record {
+    /// A record of `item_size` bytes with these fields. Nothing where NumPy could not write it: fields that overlap,
+    /// are out of order or reach over the end, two of one name, or an item of more than `i32::MAX` bytes.
+    pub fn new(fields: impl IntoIterator<Item = Field>, item_size: usize) -> Option<Self> {
+        let size = u32::try_from(item_size).ok().filter(|size| u64::from(*size) <= limits::ITEM_SIZE)?;
+        let fields: Vec<Field> = fields.into_iter().collect();
+        let mut end = 0;
+        for field in &fields {
+            let apart = field.offset() >= end;
+            end = field.offset().checked_add(field.dtype.item_size()).filter(|_| apart)?;
+        }
+        let mut seen = HashSet::new();
+        let named_once = fields.iter().all(|field| seen.insert(&*field.name));
+        (end <= item_size && named_once).then_some(Record { fields, size })
+    }
+
     /// The fields, in the order of their offsets.
     pub fn fields(&self) -> &[Field] {
         &self.fields
@@ -282,6 +302,13 @@ impl Record {
 }
 
 impl Field {
+    /// A field that begins at `offset`, in bytes.
+    pub fn new(name: &str, offset: usize, dtype: impl Into<Dtype>) -> Self {
+        // A record refuses what lies beyond its end.
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        Field { name: name.into(), title: None, offset, dtype: dtype.into() }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -304,6 +331,19 @@ impl Field {
 }
 
 impl Subarray {
+    /// An array of `base`, nothing if it has more than `i32::MAX` bytes or 64 axes.
+    pub fn new(base: impl Into<Dtype>, shape: &[usize]) -> Option<Self> {
+        let (mut shape, mut base) = (shape.to_vec(), base.into());
+        if let Dtype::Subarray(inner) = base {
+            // As NumPy does: an array of arrays is one array.
+            shape.extend(inner.shape);
+            base = *inner.base;
+        }
+        let bytes = shape.iter().try_fold(base.item_size(), |bytes, length| bytes.checked_mul(*length))?;
+        let size = u32::try_from(bytes).ok().filter(|size| u64::from(*size) <= limits::ITEM_SIZE)?;
+        (shape.len() <= limits::DIMENSIONS).then(|| Subarray { base: Box::new(base), shape, size })
+    }
+
     /// The dtype of its elements.
     pub fn base(&self) -> &Dtype {
         &self.base
@@ -376,5 +416,17 @@ impl Dtype {
 impl From<Scalar> for Dtype {
     fn from(scalar: Scalar) -> Self {
         Dtype::Scalar(scalar)
+    }
+}
+
+impl From<Record> for Dtype {
+    fn from(record: Record) -> Self {
+        Dtype::Record(record)
+    }
+}
+
+impl From<Subarray> for Dtype {
+    fn from(array: Subarray) -> Self {
+        Dtype::Subarray(array)
     }
 }

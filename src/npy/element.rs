@@ -3,12 +3,14 @@
 use bytemuck::{CheckedBitPattern, NoUninit, Pod};
 use num_complex::Complex;
 
-use super::dtype::{ByteOrder, DatetimeUnit, Dtype, Kind, Scalar};
+use super::dtype::{ByteOrder, DatetimeUnit, Dtype, Kind, Scalar, Subarray};
 
 /// A Rust type that the elements of an array can be viewed as, or read into.
 ///
 /// Implemented for `bool`, the integers of 8 to 64 bits, `f32` and `f64`, their
-/// [`Complex`](num_complex::Complex), and [`Unaligned`](crate::Unaligned) of these.
+/// [`Complex`](num_complex::Complex), `f16` and `bf16` (feature `half`), [`FixedStr`](crate::FixedStr) and
+/// [`FixedBytes`](crate::FixedBytes), and [`Unaligned`](crate::Unaligned) of all that is [`Pod`]. For a record,
+/// [`record!`](crate::record) implements it.
 ///
 /// It is safe to implement: bytemuck's traits carry the argument about memory, this one only says which dtypes
 /// mean the type. A dtype whose items have another size than the type is never taken for it.
@@ -72,15 +74,124 @@ macro_rules! elements {
 elements! {
     bool => Bool,
     i8 => Int, i16 => Int, i32 => Int, i64 => Int,
-    u8 => UInt, u16 => UInt, u32 => UInt, u64 => UInt,
+    u16 => UInt, u32 => UInt, u64 => UInt,
     f32 => Float, f64 => Float,
     Complex<f32> => Complex, Complex<f64> => Complex,
+}
+
+impl Element for u8 {
+    fn dtype() -> Dtype {
+        native(Kind::UInt, 1)
+    }
+
+    /// Any byte is a `u8`, also that of a `bool`: so that arrays can be looked at in which one is neither 0 nor 1.
+    fn matches(dtype: &Dtype) -> bool {
+        let kind = dtype.as_scalar().map(|scalar| (scalar.kind(), scalar.item_size()));
+        matches!(kind, Some((Kind::UInt | Kind::Bool, 1)))
+    }
 }
 
 /// A scalar in this machine's order, of a size that is known to exist.
 fn native(kind: Kind, size: usize) -> Dtype {
     let scalar = Scalar::new(kind, size, ByteOrder::NATIVE);
     scalar.expect("a NumPy dtype of this size exists").into()
+}
+
+#[cfg(feature = "half")]
+impl Element for half::f16 {
+    fn dtype() -> Dtype {
+        native(Kind::Float, 2)
+    }
+}
+
+/// NumPy has no bfloat16. ml_dtypes saves it as two bytes of no kind, and so may be anything else: such arrays are
+/// taken as `bf16` when the caller says so, by `view_as` and `read_as`.
+#[cfg(feature = "half")]
+impl Element for half::bf16 {
+    fn dtype() -> Dtype {
+        native(Kind::Void, 2)
+    }
+
+    fn matches(_: &Dtype) -> bool {
+        false
+    }
+}
+
+/// What a field of a [`record!`](crate::record) can be: an [`Element`], or an array of one.
+pub trait FieldType {
+    /// The dtype of the field.
+    fn dtype() -> Dtype;
+}
+
+impl<T: Element> FieldType for T {
+    fn dtype() -> Dtype {
+        T::dtype()
+    }
+}
+
+impl<T: FieldType, const N: usize> FieldType for [T; N] {
+    fn dtype() -> Dtype {
+        // A type of more bytes than a dtype can have matches no file.
+        Subarray::new(T::dtype(), &[N]).map_or_else(|| Dtype::from(Scalar::VOID), Dtype::from)
+    }
+}
+
+/// Makes a struct an [`Element`]: a record whose fields have the names, offsets, types and sizes of the struct's.
+///
+/// The struct is [`Pod`](bytemuck::Pod), so that it has no hidden padding; padding of the file's records stands in it
+/// as a field of bytes, which is not listed here. Where a file's dtype has the same layout, arrays of the struct are
+/// borrowed; field by field it is compared by name, offset, type and size.
+///
+/// ```
+/// use bytemuck::{Pod, Zeroable};
+/// use npzmap::Element;
+///
+/// #[derive(Clone, Copy, Zeroable, Pod)]
+/// #[repr(C)]
+/// struct Hit {
+///     id: u32,
+///     _padding: [u8; 4],
+///     position: [f64; 3],
+/// }
+///
+/// npzmap::record!(Hit { id: u32, position: [f64; 3] });
+///
+/// assert_eq!(Hit::dtype().to_string(), "[('id', '<u4'), ('', '|V4'), ('position', '<f8', (3,))]");
+/// ```
+///
+/// A field of another name than the file's is written `"name in the file" = field: type`.
+#[macro_export]
+macro_rules! record {
+    ($type:ty { $($fields:tt)* }) => {
+        impl $crate::Element for $type {
+            fn dtype() -> $crate::Dtype {
+                let mut fields: Vec<$crate::Field> = Vec::new();
+                $crate::record!(@fields fields $type, $($fields)*);
+                fields.sort_by_key($crate::Field::offset);
+                let record = $crate::Record::new(fields, size_of::<$type>());
+                // Fields of a struct neither overlap nor reach over its end.
+                record.expect("the fields have different names").into()
+            }
+        }
+    };
+    (@fields $list:ident $type:ty, $name:literal = $field:ident: $kind:ty $(, $($rest:tt)*)?) => {
+        {
+            // The type is the field's own, or this does not compile.
+            let _: fn($type) -> $kind = |record| record.$field;
+            let offset = core::mem::offset_of!($type, $field);
+            $list.push($crate::Field::new($name, offset, <$kind as $crate::FieldType>::dtype()));
+        }
+        $($crate::record!(@fields $list $type, $($rest)*);)?
+    };
+    (@fields $list:ident $type:ty, $field:ident: $kind:ty $(, $($rest:tt)*)?) => {
+        {
+            let _: fn($type) -> $kind = |record| record.$field;
+            let offset = core::mem::offset_of!($type, $field);
+            $list.push($crate::Field::new(stringify!($field), offset, <$kind as $crate::FieldType>::dtype()));
+        }
+        $($crate::record!(@fields $list $type, $($rest)*);)?
+    };
+    (@fields $list:ident $type:ty $(,)?) => {};
 }
 
 /// A type's name without the paths: `Unaligned<f32>`.

@@ -143,14 +143,23 @@ impl Header {
         let size = u64::try_from(preamble.len()).unwrap_or(u64::MAX);
         let (version, start) = prefix().ok_or_else(|| too_long(PREFIX.try_into().unwrap_or(0), size))?;
         let text = text(cursor.rest(), version, start)?;
-        // Python 2 wrote its long integers with an L, and knew no version 3.0.
-        let mut tokens = Tokens::new(&text, version.0 < 3);
+        let mut tokens = Tokens::of_header(&text, version);
         let fields = parse_dict(&mut tokens);
         // Offsets in the text become offsets in the member.
         let start = u64::try_from(start).unwrap_or(u64::MAX);
         let (dtype, order, shape) = fields.map_err(|error| error.relative_to(start))?;
         let count = count(&shape, dtype.item_size())?;
         Ok(Header { dtype, shape, order, version, length: preamble.len(), count })
+    }
+
+    /// The header of another number of rows, along axis 0.
+    pub(crate) fn with_rows(&self, rows: usize) -> Result<Self> {
+        let mut header = self.clone();
+        if let Some(first) = header.shape.first_mut() {
+            *first = rows;
+        }
+        header.count = count(&header.shape, header.dtype.item_size())?;
+        Ok(header)
     }
 
     fn encode(&self) -> ((u8, u8), Vec<u8>) {
@@ -232,7 +241,7 @@ pub(crate) fn measure(bytes: &[u8], size: u64, limits: &Limits) -> Result<Measur
         Ok(Measure::Needs(bytes))
     };
     let Some([major, minor]) = cursor.array() else {
-        return needs(10);
+        return if size < 8 { needs(10) } else { Ok(Measure::Needs(8)) };
     };
     let (length, start) = match (major, minor) {
         (1, 0) => match cursor.u16() {

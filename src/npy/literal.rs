@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{self, Error, ErrorKind, Result};
 use crate::limits::HEADER_DEPTH;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +32,27 @@ pub(crate) struct Tokens<'a> {
     rest: &'a str,
     /// Whether `10L` is an integer.
     long: bool,
+    /// Whether a character was one byte, whatever it takes here.
+    latin1: bool,
     depth: u32,
 }
 
 impl<'a> Tokens<'a> {
-    pub(crate) fn new(text: &'a str, long: bool) -> Self {
-        Tokens { text, rest: text, long, depth: 0 }
+    /// The text of a header. In versions 1.0 and 2.0 it was Latin-1, and Python 2 wrote its long integers with an L.
+    pub(crate) fn of_header(text: &'a str, version: (u8, u8)) -> Self {
+        let old = version.0 < 3;
+        Tokens { text, rest: text, long: old, latin1: old, depth: 0 }
     }
 
-    /// Where the next token begins, in bytes of the text.
-    pub(crate) fn position(&self) -> usize {
-        self.text.len().saturating_sub(self.rest.len())
+    pub(crate) fn new(text: &'a str) -> Self {
+        Tokens { text, rest: text, long: false, latin1: false, depth: 0 }
+    }
+
+    /// Where the next token begins, in bytes of the text as it stands in the file.
+    fn position(&self) -> usize {
+        let rest = self.rest.trim_start_matches(is_blank);
+        let before = self.text.get(..self.text.len().saturating_sub(rest.len())).unwrap_or(self.text);
+        if self.latin1 { before.chars().count() } else { before.len() }
     }
 
     pub(crate) fn next(&mut self) -> Result<Token<'a>> {
@@ -57,7 +67,8 @@ impl<'a> Tokens<'a> {
             '{' | '[' | '(' => {
                 self.depth = self.depth.saturating_add(1);
                 if self.depth > HEADER_DEPTH {
-                    return Err(self.expected("at most 64 nested brackets"));
+                    let (found, limit) = (self.depth.into(), HEADER_DEPTH.into());
+                    return Err(self.at(ErrorKind::LimitExceeded { what: error::HEADER_DEPTH, found, limit }));
                 }
                 self.mark(first)
             }

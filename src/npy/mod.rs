@@ -1,10 +1,14 @@
 //! The array side (NEP 1 and its versions 2.0 and 3.0). It has never heard of ZIP.
 
+pub(crate) mod any;
 pub(crate) mod array;
 pub(crate) mod dtype;
 pub(crate) mod element;
+pub(crate) mod field;
+pub(crate) mod fixed;
 pub(crate) mod header;
 pub(crate) mod literal;
+pub(crate) mod rows;
 pub(crate) mod swap;
 pub(crate) mod text;
 pub(crate) mod unaligned;

@@ -34,7 +34,7 @@ pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
         .collect()
 }
 
-fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {
+pub(crate) fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {
     let characters = item.as_chunks::<4>().0;
     let code = |bytes: &[u8; 4]| match order {
         ByteOrder::Big => u32::from_be_bytes(*bytes),
@@ -52,7 +52,11 @@ fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {
 }
 
 fn decode_bytes(item: &[u8]) -> Result<String, &'static str> {
+    std::str::from_utf8(trim(item)).map(str::to_owned).map_err(|_| NOT_UTF8)
+}
+
+/// Without the NULs that fill it up.
+pub(crate) fn trim(item: &[u8]) -> &[u8] {
     let filling = item.iter().rev().take_while(|byte| **byte == 0).count();
-    let text = std::str::from_utf8(&item[..item.len() - filling]);
-    text.map(str::to_owned).map_err(|_| NOT_UTF8)
+    &item[..item.len() - filling]
 }

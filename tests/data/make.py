@@ -5,7 +5,7 @@
     make.py DIR       write into DIR
     make.py --check   write into a temporary folder and compare; exit 1 if anything differs
 
-Needs NumPy; ml_dtypes for ml-dtypes.npz, an x87 long double for longdouble.npz (each is skipped,
+Needs NumPy; ml_dtypes for ml-dtypes.npz and weights.npz, an x87 long double for longdouble.npz (each is skipped,
 with a note, where missing). The output depends on nothing else but zlib, bzip2 and liblzma: where
 another build of those packs differently, --check compares the unpacked members.
 
@@ -422,6 +422,17 @@ def run_recipe(out):
         f.write(text)
 
 
+
+def weights():
+    """A checkpoint in small: weights under one prefix, the optimizer's under another."""
+    return {
+        "encoder/weight": (np.arange(12, dtype="<f4") / 4).reshape(3, 4),
+        "encoder/scale": np.array([1.5, -2, 0.5], "f4").astype(ml_dtypes.bfloat16),
+        "encoder/bias": np.array([0, 1, -1], "<f4"),
+        "optim/step": np.array(1000, "<i8"),
+    }
+
+
 def make(out):
     path = lambda name: os.path.join(out, name)
 
@@ -447,8 +458,9 @@ def make(out):
         print("longdouble.npz: skipped, no x87 long double", file=sys.stderr)
     if ml_dtypes:
         save("ml-dtypes.npz", ml())
+        save("weights.npz", weights())
     else:
-        print("ml-dtypes.npz: skipped, no ml_dtypes", file=sys.stderr)
+        print("ml-dtypes.npz, weights.npz: skipped, no ml_dtypes", file=sys.stderr)
     np.savez(path("object.npz"), **objects())
     np.savez(path("empty.npz"))
     np.savez(path("positional.npz"), np.arange(3, dtype="<i4"), np.arange(2, dtype="<f8"), named=np.arange(4, dtype="u1"))

@@ -93,7 +93,7 @@ pub(crate) struct Archive {
     pub(crate) gap: Vec<u8>,
     pub(crate) records: Vec<Header>,
     /// Bytes between the last record and what follows the directory; its size counts them.
-    pub(crate) signature: Vec<u8>,
+    pub(crate) leftover: Vec<u8>,
     pub(crate) zip64: Option<Zip64>,
     pub(crate) end: End,
     /// Bytes after the archive.
@@ -210,8 +210,8 @@ impl Archive {
             comment_length: 0,
             comment: Vec::new(),
         };
-        let (prefix, gap, signature, trailing) = Default::default();
-        let mut archive = Archive { prefix, entries, gap, records, signature, zip64: None, end, trailing };
+        let (prefix, gap, leftover, trailing) = Default::default();
+        let mut archive = Archive { prefix, entries, gap, records, leftover, zip64: None, end, trailing };
         archive.lay_out();
         archive
     }
@@ -244,7 +244,7 @@ impl Archive {
 
     fn directory(&self) -> Vec<u8> {
         let records: Vec<u8> = self.records.iter().flat_map(Header::record_bytes).collect();
-        [records, self.signature.clone()].concat()
+        [records, self.leftover.clone()].concat()
     }
 
     /// Everything up to the directory.
@@ -328,7 +328,7 @@ pub(crate) fn preamble(version: (u8, u8), text: impl AsRef<[u8]>) -> Vec<u8> {
     let text = text.as_ref();
     let length = u32::try_from(text.len()).unwrap().to_le_bytes();
     let width = if version.0 == 1 { 2 } else { 4 };
-    [b"\x93NUMPY", &[version.0, version.1], &length[..width], text].concat()
+    [&b"\x93NUMPY"[..], &[version.0, version.1], &length[..width], text].concat()
 }
 
 /// An `.npy` whose header says what it is told to, in version 1.0 and padded as NumPy pads it.

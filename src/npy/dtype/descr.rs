@@ -270,7 +270,7 @@ impl FromStr for Dtype {
 
     /// Reads `<f4`, or the list that `descr` is for records.
     fn from_str(text: &str) -> Result<Self> {
-        let mut tokens = Tokens::new(text, false);
+        let mut tokens = Tokens::new(text);
         if !text.starts_with(['[', '(']) {
             return Scalar::parse(text).map(Dtype::Scalar).ok_or_else(|| unknown_dtype(&tokens, text));
         }

@@ -1,0 +1,148 @@
+//! The bytes of one array or member, found: where they lie, how they are coded, and what of them was seen on the way.
+
+use std::ops::Range;
+
+use crate::container::decode::{Coded, Content};
+use crate::error::{Error, ErrorKind, Fault, Reason, Result};
+use crate::limits::Limits;
+use crate::npy::array::Elements;
+use crate::npy::header::{self, Header, Measure};
+use crate::open::{OpenOptions, Verify};
+use crate::source::{Section, Source};
+
+/// A member whose local header was read, or a file that is one array. Nothing is decoded yet.
+pub(crate) struct Found<'a, S> {
+    pub(crate) source: &'a S,
+    pub(crate) coded: Coded,
+    pub(crate) data: Range<u64>,
+    pub(crate) seen: Seen<'a>,
+    pub(crate) verify: Verify,
+    pub(crate) limits: Limits,
+}
+
+/// What of the data was seen when it was found.
+pub(crate) enum Seen<'a> {
+    /// All of it, in memory.
+    All(&'a [u8]),
+    /// Its first bytes.
+    Some(Vec<u8>),
+}
+
+impl<'a, S: Source> Found<'a, S> {
+    pub(crate) fn new(source: &'a S, coded: Coded, data: Range<u64>, seen: Seen<'a>, options: &OpenOptions) -> Self {
+        let OpenOptions { verify, limits, .. } = *options;
+        Found { source, coded, data, seen, verify, limits }
+    }
+
+    /// Where the data begins is where a fault of the file is, unless a better place is known.
+    pub(crate) fn locate_fault(&self, error: Error) -> Error {
+        if error.kind().fault() == Fault::File { error.at(self.data.start) } else { error }
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.coded.is_stored()
+    }
+
+    /// Whether the CRC is taken of what is decoded or copied.
+    pub(crate) fn checks_copies(&self) -> bool {
+        self.verify != Verify::Never
+    }
+
+    /// Reads the content front to back.
+    pub(crate) fn content<T>(&self, verify: bool, work: impl FnOnce(&mut Content<'_>) -> Result<T>) -> Result<T> {
+        let seen = match &self.seen {
+            Seen::All(_) => Vec::new(),
+            Seen::Some(bytes) => bytes.clone(),
+        };
+        let mut section = Section::new(self.source, self.data.clone(), seen);
+        self.coded.decode(&mut section, verify, work)
+    }
+
+    /// Reads the header, and leaves the content at the first element.
+    pub(crate) fn array<T>(&self, verify: bool, work: impl FnOnce(Header, &mut Content<'_>) -> Result<T>) -> Result<T> {
+        let size = self.coded.place.size;
+        self.content(verify, |content| {
+            let mut preamble = Vec::new();
+            let header = loop {
+                match header::measure(&preamble, size, &self.limits) {
+                    Err(error) => break Err(error),
+                    Ok(Measure::Length(length)) if preamble.len() as u64 == length => break Header::parse(&preamble),
+                    Ok(Measure::Length(length) | Measure::Needs(length)) => {
+                        let seen = preamble.len();
+                        preamble.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+                        content.read_exact(&mut preamble[seen..])?;
+                    }
+                }
+            };
+            let header = header.map_err(|error| self.in_content(error))?;
+            check_length(&header, content.left())?;
+            work(header, content)
+        })
+    }
+
+    /// The header and where the elements lie: for a plan or a view, nothing is decoded but the header.
+    pub(crate) fn elements(&self) -> Result<(Header, Elements<'a>)> {
+        let reason = match self.seen {
+            Seen::All(bytes) if self.is_stored() => {
+                let header = parse(bytes, &self.limits).map_err(|error| self.in_content(error))?;
+                let (_, bytes) = bytes.split_at(header.preamble_size().min(bytes.len()));
+                check_length(&header, bytes.len() as u64)?;
+                let offset = self.data.start + header.preamble_size() as u64;
+                return Ok((header, Elements::Here { bytes, offset }));
+            }
+            _ if self.is_stored() => Reason::NotInMemory,
+            _ => Reason::Compressed,
+        };
+        let header = self.array(false, |header, _| Ok(header))?;
+        Ok((header, Elements::Elsewhere(reason)))
+    }
+
+    /// The content where it lies, if it is stored and in memory.
+    pub(crate) fn lent(&self) -> Result<Option<&'a [u8]>> {
+        match self.seen {
+            Seen::All(bytes) if self.is_stored() => {
+                self.verify_if_always()?;
+                Ok(Some(bytes))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What is borrowed, or read in part, is checked only on request.
+    pub(crate) fn verify_if_always(&self) -> Result<()> {
+        if self.verify == Verify::Always {
+            self.content(true, |content| content.finish())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_budget(&self, bytes: usize) -> Result<()> {
+        self.coded.check_budget(bytes as u64, &self.limits)
+    }
+
+    /// Offsets in the content are offsets in the file when it is stored.
+    fn in_content(&self, error: Error) -> Error {
+        if self.is_stored() { error.relative_to(self.data.start).at(self.data.start) } else { error }
+    }
+}
+
+/// The header at the start of a content that lies in memory.
+fn parse(content: &[u8], limits: &Limits) -> Result<Header> {
+    let available = content.len() as u64;
+    match header::measure(content, available, limits)? {
+        Measure::Length(needed) | Measure::Needs(needed) => {
+            let preamble = usize::try_from(needed).ok().and_then(|length| content.get(..length));
+            Header::parse(preamble.ok_or(ErrorKind::HeaderLength { needed, available })?)
+        }
+    }
+}
+
+/// Neither more nor less than shape and dtype need: what follows the elements would never be checked by NumPy.
+/// Behind the header of an array of objects is a pickle.
+fn check_length(header: &Header, found: u64) -> Result<()> {
+    let expected = header.nbytes() as u64;
+    if found == expected || header.dtype().has_object() {
+        return Ok(());
+    }
+    Err(ErrorKind::PayloadLength { found, expected }.into())
+}

@@ -1,0 +1,326 @@
+//! `Npy`: a plain `.npy` file, by the verbs of an archive's members.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
+
+use crate::container::decode::Coded;
+use crate::error::{Error, Result};
+use crate::found::{Found, Seen};
+#[cfg(feature = "mmap")]
+use crate::mmap::Mapping;
+use crate::npy::any::AnyArray;
+use crate::npy::array::{Access, Typed};
+use crate::npy::element::Element;
+use crate::npy::header::Header;
+use crate::open::{OpenOptions, Verify};
+use crate::shared::{Holder, SharedArray, sealed};
+use crate::source::{FileSource, InMemory, ReadAt, Source, open_regular};
+use crate::take::Payload;
+
+/// A file that is one array, as `np.save` writes it. The verbs are those of [`Npz`](crate::Npz), without a key.
+///
+/// Opening reads the header and holds it against the length of the file. There is no checksum to verify.
+///
+/// # Examples
+///
+/// ```
+/// use npzmap::Npy;
+/// use ndarray::IxDyn;
+///
+/// let npy = Npy::open("tests/data/plain.npy")?;
+/// assert_eq!(npy.header()?.dtype().to_string(), "<f4");
+/// let array = npy.read::<f32, IxDyn>()?;
+/// assert_eq!(array.shape(), npy.header()?.shape());
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+pub struct Npy<S = ReadAt> {
+    source: S,
+    options: OpenOptions,
+    path: Option<Box<Path>>,
+}
+
+impl Npy<ReadAt> {
+    /// Opens a file to be read by position.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, [`NotRegularFile`](crate::ErrorKind::NotRegularFile), and whatever is wrong with the header.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open_npy(path)
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npy::open).
+    pub fn open_file(file: File) -> Result<Self> {
+        OpenOptions::new().npy(ReadAt::new(file)?)
+    }
+}
+
+#[cfg(feature = "mmap")]
+impl Npy<Mapping> {
+    /// Maps a file, as NumPy's `mmap_mode='r'` does: arrays borrow from it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Npz::map`](crate::Npz::map): while it is open, nobody may change the file or make it shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npy::open).
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        unsafe { OpenOptions::new().map_npy(path) }
+    }
+
+    /// Maps a file if the kernel guarantees that it stays as it is, as [`Npz::map_if_safe`](crate::Npz::map_if_safe).
+    ///
+    /// # Errors
+    ///
+    /// [`NotImmutable`](crate::ErrorKind::NotImmutable) for every other file; else as [`open`](Npy::open).
+    pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let mapping = open_regular(path).and_then(Mapping::map_if_safe);
+        Npy::at_path(mapping, OpenOptions::new(), path)
+    }
+}
+
+impl<S: Source> Npy<S> {
+    /// Opens a file whose bytes are at hand, or any other [`Source`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the header, and a file longer or shorter than it says.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::IxDyn;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain-be.npy")?)?;
+    /// assert!(npy.view::<f64, IxDyn>().is_err()); // the other byte order
+    /// assert!(npy.get::<f64, IxDyn>()?.is_owned());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn new(source: S) -> Result<Self> {
+        OpenOptions::new().npy(source)
+    }
+
+    pub(crate) fn with(source: S, options: OpenOptions) -> Result<Self> {
+        let npy = Npy { source, options: options.verify(Verify::Never), path: None };
+        npy.header()?;
+        Ok(npy)
+    }
+
+    pub(crate) fn at_path(source: Result<S>, options: OpenOptions, path: &Path) -> Result<Self> {
+        match source.and_then(|source| Npy::with(source, options)) {
+            Ok(npy) => Ok(Npy { path: Some(path.into()), ..npy }),
+            Err(error) => Err(error.in_file(Some(path))),
+        }
+    }
+
+    /// What the array is.
+    ///
+    /// # Errors
+    ///
+    /// None that opening has not given, unless the file changed.
+    pub fn header(&self) -> Result<Header> {
+        self.find(|found| found.header())
+    }
+
+    /// What [`view`](Npy::view) and [`get`](Npy::get) will do, as [`Member::access`](crate::Member::access).
+    ///
+    /// # Errors
+    ///
+    /// What keeps the array from being taken as `T` at all.
+    pub fn access<T: Element>(&self) -> Result<Access> {
+        self.find(|found| found.access::<T>(Typed::Declared))
+    }
+
+    /// As [`Npz::view`](crate::Npz::view).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::view`](crate::Npz::view), but for the key.
+    pub fn view<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.find(|found| found.view(Typed::Declared))
+    }
+
+    /// As [`Npz::get`](crate::Npz::get).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::get`](crate::Npz::get), but for the key.
+    pub fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'_, T, D>> {
+        self.find(|found| found.get())
+    }
+
+    /// As [`Npz::read`](crate::Npz::read).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read`](crate::Npz::read), but for the key.
+    pub fn read<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
+        self.find(|found| found.read(Typed::Declared))
+    }
+
+    /// As [`Npz::read_into`](crate::Npz::read_into).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_into`](crate::Npz::read_into), but for the key.
+    pub fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
+        self.find(|found| found.read_into(destination))
+    }
+
+    /// As [`Npz::read_rows`](crate::Npz::read_rows).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_rows`](crate::Npz::read_rows), but for the key.
+    pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
+        self.find(|found| found.read_rows(rows))
+    }
+
+    /// As [`Npz::read_any`](crate::Npz::read_any).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_any`](crate::Npz::read_any), but for the key.
+    pub fn read_any(&self) -> Result<AnyArray> {
+        self.find(|found| found.read_any())
+    }
+
+    /// As [`Npz::strings`](crate::Npz::strings).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::strings`](crate::Npz::strings), but for the key.
+    pub fn strings(&self) -> Result<Array<String, IxDyn>> {
+        self.find(|found| found.strings())
+    }
+
+    /// As [`Npz::view_as`](crate::Npz::view_as).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::view_as`](crate::Npz::view_as), but for the key.
+    pub fn view_as<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.find(|found| found.view(Typed::Reinterpreted))
+    }
+
+    /// As [`Npz::read_as`](crate::Npz::read_as).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_as`](crate::Npz::read_as), but for the key.
+    pub fn read_as<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
+        self.find(|found| found.read(Typed::Reinterpreted))
+    }
+
+    /// As [`Npz::field`](crate::Npz::field).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::field`](crate::Npz::field), but for the key.
+    pub fn field<T: Element, D: Dimension>(&self, path: &str) -> Result<ArrayView<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.find(|found| found.field(path))
+    }
+
+    /// As [`Npz::read_field`](crate::Npz::read_field).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_field`](crate::Npz::read_field), but for the key.
+    pub fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
+        self.find(|found| found.read_field(path))
+    }
+
+    /// As [`Npz::payload`](crate::Npz::payload).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::payload`](crate::Npz::payload), but for the key.
+    pub fn payload(&self) -> Result<Payload<'_>>
+    where
+        S: InMemory,
+    {
+        self.find(|found| found.payload())
+    }
+
+    /// As [`Npz::shared`](crate::Npz::shared).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::shared`](crate::Npz::shared), but for the key.
+    pub fn shared<T: Element + Pod, D: Dimension>(self: &Arc<Self>) -> Result<SharedArray<T, D, Self>>
+    where
+        S: InMemory,
+    {
+        let (view, payload) = (self.view::<T, D>()?, self.payload()?);
+        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    fn find<'a, R>(&'a self, work: impl FnOnce(&Found<'a, S>) -> Result<R>) -> Result<R> {
+        let data = 0..self.source.size();
+        let seen = match self.source.as_slice() {
+            Some(bytes) => Seen::All(bytes),
+            None => Seen::Some(Vec::new()),
+        };
+        let found = Found::new(&self.source, Coded::plain(data.end), data, seen, &self.options);
+        work(&found).map_err(|error| found.locate_fault(error).in_file(self.path.as_deref()))
+    }
+}
+
+impl<S: FileSource> Npy<S> {
+    /// As [`Npz::check_unchanged`](crate::Npz::check_unchanged).
+    ///
+    /// # Errors
+    ///
+    /// [`FileChanged`](crate::ErrorKind::FileChanged) says what differs.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let check = || {
+            self.source.check_unchanged()?;
+            let Some(path) = &self.path else { return Ok(()) };
+            self.source.identity().check(&fs::metadata(path)?)
+        };
+        check().map_err(|error: Error| error.in_file(self.path.as_deref()))
+    }
+}
+
+impl<S: Source> fmt::Debug for Npy<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = self.source.size();
+        f.debug_struct("Npy").field("path", &self.path).field("size", &size).finish_non_exhaustive()
+    }
+}
+
+impl<S> sealed::Sealed for Npy<S> {}
+
+impl<S: InMemory> Holder for Npy<S> {
+    fn bytes(&self) -> Option<&[u8]> {
+        self.source.as_slice()
+    }
+}

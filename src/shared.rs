@@ -1,0 +1,91 @@
+//! Arrays that own a share of what they borrow from.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use ndarray::{ArrayView, Dimension, ShapeBuilder};
+
+use crate::bytes::window;
+use crate::npy::element::Element;
+use crate::npy::header::Order;
+use crate::take::Payload;
+
+/// What a [`SharedArray`] owns a share of: an archive, or a plain `.npy` file, whose bytes lie in memory.
+pub trait Holder: sealed::Sealed {
+    #[doc(hidden)]
+    fn bytes(&self) -> Option<&[u8]>;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// An array that owns a share of its archive, as [`Npz::shared`](crate::Npz::shared) makes it.
+///
+/// It is `Send`, `Sync` and `'static` when the archive is, so that it can be stored, sent and handed on. Cloning it
+/// costs a counter, and [`view`](SharedArray::view) a few comparisons.
+pub struct SharedArray<T, D, O> {
+    owner: Arc<O>,
+    /// The elements, within the owner's bytes.
+    range: Range<u64>,
+    dimension: D,
+    order: Order,
+    element: PhantomData<T>,
+}
+
+impl<T: Element + Pod, D: Dimension, O: Holder> SharedArray<T, D, O> {
+    /// `view` and `payload` are of one array of the owner.
+    pub(crate) fn new(owner: Arc<O>, view: &ArrayView<'_, T, D>, payload: &Payload<'_>) -> Self {
+        let start = payload.offset();
+        let (range, dimension) = (start..start + payload.bytes().len() as u64, view.raw_dim());
+        SharedArray { owner, range, dimension, order: payload.header().order(), element: PhantomData }
+    }
+
+    /// The array.
+    ///
+    /// # Panics
+    ///
+    /// When the source gives fewer bytes than when the array was taken, or moved them to an address that `T` cannot have.
+    /// No source of this crate does; a user's own [`InMemory`](crate::InMemory) promises not to.
+    pub fn view(&self) -> ArrayView<'_, T, D> {
+        let bytes = self.owner.bytes().and_then(|bytes| window(bytes, 0, self.range.clone()));
+        let values = match bytes {
+            Some([]) => Some(&[][..]),
+            bytes => bytes.and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()),
+        };
+        let shape = self.dimension.clone().set_f(self.order == Order::Fortran);
+        let view = values.and_then(|values| ArrayView::from_shape(shape, values).ok());
+        view.expect("the source gives the bytes that it gave before")
+    }
+
+    /// The length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        self.dimension.slice()
+    }
+
+    /// What it owns a share of.
+    pub fn owner(&self) -> &Arc<O> {
+        &self.owner
+    }
+}
+
+impl<T, D: Clone, O> Clone for SharedArray<T, D, O> {
+    fn clone(&self) -> Self {
+        SharedArray {
+            owner: Arc::clone(&self.owner),
+            range: self.range.clone(),
+            dimension: self.dimension.clone(),
+            order: self.order,
+            element: PhantomData,
+        }
+    }
+}
+
+impl<T: Element + Pod + fmt::Debug, D: Dimension, O: Holder> fmt::Debug for SharedArray<T, D, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}

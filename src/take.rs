@@ -1,0 +1,261 @@
+//! The verbs, once: for the members of an archive and for plain `.npy` files.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
+
+use crate::buffer;
+use crate::container::decode::Content;
+use crate::error::{Error, ErrorKind, Reason, Result};
+use crate::found::Found;
+use crate::npy::any::{self, AnyArray};
+use crate::npy::array::{self, Access, Elements, Typed};
+use crate::npy::element::{Element, short_name};
+use crate::npy::header::Header;
+use crate::npy::{field, rows};
+use crate::open::Verify;
+use crate::source::Source;
+
+/// The bytes of a stored array, with what is needed to make something of them elsewhere: on a GPU, in another library.
+#[derive(Clone, Debug)]
+pub struct Payload<'a> {
+    header: Header,
+    offset: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// The elements as they lie.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// What they are: dtype with byte order, shape, order of the elements.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Where in the file they begin.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The largest power of two that divides their address in memory, at most a page of 4,096 bytes.
+    pub fn alignment(&self) -> usize {
+        1 << self.bytes.as_ptr().addr().trailing_zeros().min(12)
+    }
+}
+
+impl<'a, S: Source> Found<'a, S> {
+    pub(crate) fn bytes(&self) -> Result<Cow<'a, [u8]>> {
+        if let Some(bytes) = self.lent()? {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        self.content(self.checks_copies(), |content| {
+            let count = usize::try_from(content.left()).unwrap_or(usize::MAX);
+            self.check_budget(count)?;
+            let mut bytes = buffer::zeroed(count)?;
+            content.read_exact(&mut bytes)?;
+            content.finish()?;
+            Ok(Cow::Owned(bytes))
+        })
+    }
+
+    pub(crate) fn header(&self) -> Result<Header> {
+        self.elements().map(|(header, _)| header)
+    }
+
+    /// Where in the file the elements begin, or the content that is no array; nothing for what is compressed.
+    pub(crate) fn payload_offset(&self) -> Result<Option<u64>> {
+        if !self.is_stored() {
+            return Ok(None);
+        }
+        let preamble = match self.header() {
+            Ok(header) => header.preamble_size() as u64,
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(self.data.start + preamble))
+    }
+
+    pub(crate) fn payload(&self) -> Result<Payload<'a>> {
+        let (header, elements) = self.elements()?;
+        if header.dtype().has_object() {
+            return Err(ErrorKind::Pickled.into());
+        }
+        match elements {
+            Elements::Here { bytes, offset } => {
+                self.verify_if_always()?;
+                Ok(Payload { header, offset, bytes })
+            }
+            Elements::Elsewhere(reason) => {
+                let element = "bytes".into();
+                Err(Error::from(ErrorKind::CannotBorrow { element, reason }).at(self.data.start))
+            }
+        }
+    }
+
+    pub(crate) fn access<T: Element>(&self, typed: Typed) -> Result<Access> {
+        let (header, elements) = self.elements()?;
+        array::check::<T>(&header, typed)?;
+        Ok(array::access::<T>(&header, elements))
+    }
+
+    pub(crate) fn access_in_map(&self) -> Result<Access> {
+        let header = self.header()?;
+        if header.dtype().has_object() {
+            return Err(ErrorKind::Pickled.into());
+        }
+        if !self.is_stored() {
+            return Ok(Access::Copy(Reason::Compressed));
+        }
+        let offset = self.data.start + header.preamble_size() as u64;
+        Ok(array::access_in_map(&header, offset))
+    }
+
+    pub(crate) fn view<T: Element, D: Dimension>(&self, typed: Typed) -> Result<ArrayView<'a, T, D>> {
+        self.try_view(typed)?.map_err(|refusal| refusal.error::<T>())
+    }
+
+    pub(crate) fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'a, T, D>> {
+        match self.try_view(Typed::Declared)? {
+            Ok(view) => Ok(view.into()),
+            Err(_) => self.read(Typed::Declared).map(CowArray::from),
+        }
+    }
+
+    fn try_view<T: Element, D: Dimension>(&self, typed: Typed) -> Result<Result<ArrayView<'a, T, D>, Refusal>> {
+        let (header, elements) = self.elements()?;
+        array::check::<T>(&header, typed)?;
+        self.lend(elements, array::view(&header, elements)?)
+    }
+
+    /// A view that was checked as `verify` asks, or why there is none and where the elements are.
+    fn lend<V>(&self, elements: Elements<'a>, view: Result<V, Reason>) -> Result<Result<V, Refusal>> {
+        if view.is_ok() {
+            self.verify_if_always()?;
+        }
+        let offset = match elements {
+            Elements::Here { offset, .. } => offset,
+            Elements::Elsewhere(_) => self.data.start,
+        };
+        Ok(view.map_err(|reason| Refusal { reason, offset }))
+    }
+
+    pub(crate) fn read<T: Element, D: Dimension>(&self, typed: Typed) -> Result<Array<T, D>> {
+        self.array(self.checks_copies(), |header, content| {
+            array::check::<T>(&header, typed)?;
+            self.check_budget(header.nbytes())?;
+            array::read(&header, |bytes| to_the_end(content, bytes))
+        })
+    }
+
+    pub(crate) fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
+        self.array(self.checks_copies(), |header, content| {
+            array::check::<T>(&header, Typed::Declared)?;
+            array::check_shape(&header, destination.shape())?;
+            array::read_into(&header, destination, |bytes| content.read_exact(bytes))?;
+            content.finish()
+        })
+    }
+
+    pub(crate) fn read_any(&self) -> Result<AnyArray> {
+        self.array(self.checks_copies(), |header, content| {
+            self.check_budget(header.nbytes())?;
+            any::read(&header, |bytes| to_the_end(content, bytes))
+        })
+    }
+
+    pub(crate) fn strings(&self) -> Result<Array<String, IxDyn>> {
+        self.array(self.checks_copies(), |header, content| {
+            array::check_strings(&header)?;
+            self.check_budget(header.nbytes())?;
+            let mut bytes = buffer::zeroed(header.nbytes())?;
+            to_the_end(content, &mut bytes)?;
+            array::strings(&header, &bytes)
+        })
+    }
+
+    pub(crate) fn read_rows<T: Element, D: Dimension>(&self, range: Range<usize>) -> Result<Array<T, D>> {
+        let check = |header: &Header| {
+            array::check::<T>(header, Typed::Declared)?;
+            let (part, rows) = rows::plan(header, range.clone())?;
+            self.check_budget(part.nbytes())?;
+            Ok::<_, Error>((part, rows))
+        };
+        if self.is_stored() {
+            let (header, elements) = self.elements()?;
+            let (part, rows) = check(&header)?;
+            self.verify_if_always()?;
+            return array::read(&part, |bytes| {
+                rows.gather(bytes, |offset, piece| self.read_piece(&header, elements, offset, piece))
+            });
+        }
+        let always = self.verify == Verify::Always;
+        self.array(always, |header, content| {
+            let (part, rows) = check(&header)?;
+            array::read(&part, |bytes| {
+                let skip = |content: &mut &mut Content<'_>, count: usize| content.skip(count as u64);
+                let read = |content: &mut &mut Content<'_>, piece: &mut [u8]| content.read_exact(piece);
+                rows.stream(bytes, &mut &mut *content, skip, read)?;
+                if always { content.finish() } else { Ok(()) }
+            })
+        })
+    }
+
+    /// Elements' bytes from `offset` on, of a stored array.
+    fn read_piece(&self, header: &Header, elements: Elements<'_>, offset: usize, piece: &mut [u8]) -> Result<()> {
+        match elements {
+            Elements::Here { bytes, .. } => {
+                let found = bytes.get(offset..).and_then(|bytes| bytes.get(..piece.len()));
+                piece.copy_from_slice(found.ok_or_else(|| array::payload_length(header, bytes.len()))?);
+            }
+            Elements::Elsewhere(_) => {
+                let start = self.data.start + header.preamble_size() as u64 + offset as u64;
+                self.source.read_exact_at(start, piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn field<T: Element, D: Dimension>(&self, path: &str) -> Result<ArrayView<'a, T, D>> {
+        let (header, elements) = self.elements()?;
+        let leaf = field::find(header.dtype(), path)?;
+        let view = field::view(&header, &leaf, elements)?;
+        self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>())
+    }
+
+    pub(crate) fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
+        self.array(self.checks_copies(), |header, content| {
+            let leaf = field::find(header.dtype(), path)?;
+            let array = field::read(&header, &leaf, |bytes| content.read_exact(bytes))?;
+            content.finish()?;
+            Ok(array)
+        })
+    }
+}
+
+fn to_the_end(content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
+    content.read_exact(bytes)?;
+    content.finish()
+}
+
+/// Why elements are not lent, and where they are.
+struct Refusal {
+    reason: Reason,
+    offset: u64,
+}
+
+impl Refusal {
+    fn error<T>(self) -> Error {
+        let Refusal { reason, offset } = self;
+        // A field lies behind the start of its record.
+        let offset = match reason {
+            Reason::Misaligned { offset, .. } => offset,
+            _ => offset,
+        };
+        let element = short_name::<T>();
+        Error::from(ErrorKind::CannotBorrow { element, reason }).at(offset)
+    }
+}

@@ -1,0 +1,605 @@
+//! The end of the file and the directory, by which an archive is opened: Z8 to Z13.
+
+use ndarray::Ix1;
+use npzmap::{ErrorKind as K, Npz};
+
+use super::*;
+use crate::forge::{End, WIDE, WIDE16, Zip64};
+
+/// An end record of its own: of an empty archive, with a comment of this length.
+fn end(comment_length: u16) -> Vec<u8> {
+    let empty = Archive::new(Vec::new()).end;
+    End { comment_length, ..empty }.bytes()
+}
+
+fn commented(comment: &[u8]) -> Archive {
+    built(|archive| archive.end.comment = comment.into())
+}
+
+// Z8
+
+#[test]
+fn z8_what_has_no_end_record_is_no_archive() {
+    let sound = three().bytes();
+    let cut = &sound[..sound.len() - 1];
+    let cases: [&[u8]; 11] = [
+        b"",
+        b"P",
+        b"PK\x05\x06",
+        &end(0)[..21],
+        &[0; 22],
+        &[0; 100_000],
+        &u32s(&[1, 2, 3]),
+        b"model.npz",
+        cut,
+        &sound[..sound.len() - 22],
+        &[&end(1)[..], &vec![0; 70_000]].concat(),
+    ];
+    for bytes in cases {
+        let length = bytes.len() as u64;
+        assert_rule!(unopened(bytes), "Z8", K::NotAnArchive { size } if *size == length);
+    }
+}
+
+#[test]
+fn z8_a_comment_that_is_longer_than_the_file_makes_no_end_record() {
+    for length in [1, 100, WIDE16] {
+        let archive = lie(|archive| archive.end.comment_length = length);
+        assert_rule!(unopened(&archive.bytes()), "Z8", K::NotAnArchive { .. });
+    }
+}
+
+#[test]
+fn z8_an_archive_of_no_members_is_one() {
+    reads(&Archive::new(Vec::new()), 0);
+    assert_eq!(Npz::new(end(0)).unwrap().len(), 0);
+}
+
+#[test]
+fn z8_the_comment_may_have_any_length() {
+    // Among them those at which the end record leaves the bytes that are read first.
+    for length in [1, 2, 21, 22, 23, 4073, 4074, 4075, 4096, 65_534, 65_535] {
+        reads(&commented(&vec![b'c'; length]), 3);
+    }
+}
+
+#[test]
+fn z8_a_record_that_ends_the_file_with_an_empty_comment_ends_the_search() {
+    // As NumPy has it: the comment is an archive by itself, of no members, and what stands before is a prefix.
+    reads(&commented(&end(0)), 0);
+    // An end record in the content of a member whose comment would reach the end of the file does not count.
+    let archive = closed_by_x(b"");
+    each_reader!(&archive.bytes(), |npz| the_others_read(&npz.unwrap(), &["x"]));
+}
+
+/// The content of `x` is an end record whose comment ends with the file.
+fn closed_by_x(comment: &[u8]) -> Archive {
+    let mut archive = with_x(stored("x.npy", &end(0)));
+    archive.end.comment = comment.into();
+    archive.lay_out();
+    let reach = archive.bytes().len() as u64 - archive.data_at(X) - 22;
+    archive.entries[X].data = end(u16::try_from(reach).unwrap());
+    let sum = crc32fast::hash(&archive.entries[X].data);
+    both(&mut archive, X, |header| header.crc32 = sum);
+    archive
+}
+
+#[test]
+fn z8_two_records_that_close_the_file_are_ambiguous() {
+    // In the comment, where its own comment ends with the file, too.
+    let inner = [&end(3)[..], b"end"].concat();
+    for before in [0, 1, 5000, 60_000] {
+        let comment = [&vec![b'c'; before], &inner[..]].concat();
+        let archive = commented(&comment);
+        let (first, second) = (archive.end_at(), archive.end_at() + 22 + before as u64);
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z8", K::AmbiguousEnd { other } if [*other, error.offset().unwrap()] == [first, second]);
+    }
+    // In the content of a member, before the right one.
+    let archive = closed_by_x(b"comment");
+    assert_rule!(unopened(&archive.bytes()), "Z8", K::AmbiguousEnd { .. });
+}
+
+#[test]
+fn z8_a_signature_behind_the_right_record_is_ambiguous() {
+    // NumPy takes the last signature, whatever follows it.
+    let comments = [
+        b"PK\x05\x06".to_vec(),
+        b"before PK\x05\x06".to_vec(),
+        b"PK\x05\x06 after".to_vec(),
+        [&end(0)[..], b"!"].concat(),
+        [&end(100)[..], b"!"].concat(),
+        [&end(0)[..], &vec![b'c'; 60_000]].concat(),
+        [&vec![b'c'; 65_531][..], b"PK\x05\x06"].concat(),
+    ];
+    for comment in comments {
+        let archive = commented(&comment);
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z8", K::AmbiguousEnd { other } if *other > archive.end_at());
+        assert_eq!(error.offset(), Some(archive.end_at()));
+    }
+}
+
+#[test]
+fn z8_a_signature_before_the_right_record_is_none() {
+    let mut archive = with_x(stored("x.npy", &u32s(&[0x0605_4b50, 0x0605_4b50, 0x0605_4b50])));
+    archive.end.comment = b"comment".into();
+    archive.records[0].comment = end(0);
+    archive.lay_out();
+    each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        the_others_read(&npz, &["x"]);
+        assert_eq!(npz.read::<u32, Ix1>("x").unwrap().to_vec(), [0x0605_4b50; 3]);
+    });
+}
+
+// Z9
+
+#[test]
+fn z9_bytes_behind_the_end_record_are_refused() {
+    let comments: [&[u8]; 2] = [b"", b"a comment"];
+    for comment in comments {
+        for trailing in [vec![0], b"\n".to_vec(), vec![0; 21], vec![0; 22], vec![b'P'; 5000], vec![0; 65_000]] {
+            let mut archive = commented(comment);
+            let more = trailing.len() as u64;
+            archive.trailing = trailing;
+            let error = unopened(&archive.bytes());
+            assert_rule!(error, "Z9", K::TrailingBytes { count } if *count == more);
+            assert_eq!(error.offset(), Some(archive.end_at()));
+        }
+    }
+}
+
+#[test]
+fn z9_a_comment_that_is_shorter_than_the_bytes_behind_the_record_leaves_some_over() {
+    let mut archive = commented(b"a comment");
+    archive.end.comment_length = 8;
+    assert_rule!(unopened(&archive.bytes()), "Z9", K::TrailingBytes { count: 1 });
+}
+
+// Z10
+
+fn prefixed(prefix: &[u8]) -> Archive {
+    built(|archive| archive.prefix = prefix.into())
+}
+
+fn with_zip64(mut archive: Archive) -> Archive {
+    archive.zip64 = Some(Zip64::new());
+    archive.lay_out();
+    archive
+}
+
+/// All fields of the end record refer to the zip64 one.
+fn wide(archive: &mut Archive) {
+    let end = &mut archive.end;
+    (end.disk, end.first_disk, end.disk_entries, end.entries) = (WIDE16, WIDE16, WIDE16, WIDE16);
+    (end.size, end.offset) = (WIDE, WIDE);
+}
+
+#[test]
+fn z10_an_archive_behind_a_prefix_reads() {
+    for length in [1, 4, 22, 5000, 100_000] {
+        let archive = prefixed(&vec![b'#'; length]);
+        reads(&archive, 3);
+        let npz = Npz::new(archive.bytes()).unwrap();
+        let payload = npz.member("x").unwrap().payload_offset().unwrap();
+        assert_eq!(payload, Some(archive.data_at(X) + 128));
+        let mut archive = with_zip64(archive);
+        reads(&archive, 3);
+        wide(&mut archive);
+        reads(&archive, 3);
+    }
+    reads(&Archive { prefix: b"#!/bin/sh\n".into(), ..Archive::new(Vec::new()) }, 0);
+    let mut commented = commented(b"a comment");
+    commented.prefix = three().bytes()[1..].into();
+    reads(&commented, 3);
+}
+
+#[test]
+fn z10_bytes_before_the_archive_that_the_offsets_count_are_no_prefix() {
+    reads(&built(|archive| archive.entries[0].gap = b"#!/bin/sh\n".into()), 3);
+}
+
+#[test]
+fn z10_of_two_archives_one_behind_the_other_the_last_one_reads() {
+    let first = Archive::new(["p.npy", "q.npy"].map(sound).into());
+    let both = Archive { prefix: first.bytes(), ..three() };
+    reads(&both, 3);
+    each_reader!(&both.bytes(), |npz| assert!(!npz.unwrap().contains("p")));
+    // Of which only one end fits the first archive.
+    for names in [["before.npy", "q.npy", "after.npy"], ["p.npy", "x.npy", "after.npy"]] {
+        let first = Archive::new(names.map(sound).into());
+        let both = Archive { prefix: first.bytes(), ..three() };
+        if first.records[2].offset == both.records[2].offset && names[0] == "before.npy" {
+            let base = first.bytes().len() as u64;
+            let error = unopened(&both.bytes());
+            assert_rule!(error, "Z10", K::AmbiguousStart { base: found } if *found == base);
+            assert_eq!(error.offset(), Some(both.end_at()));
+        } else {
+            reads(&both, 3);
+        }
+    }
+}
+
+#[test]
+fn z10_members_that_are_there_with_and_without_the_prefix_are_ambiguous() {
+    for archive in [three(), with_zip64(three()), Archive::new(vec![sound("x.npy")])] {
+        let twice = Archive { prefix: archive.bytes(), ..archive.clone() };
+        let base = archive.bytes().len() as u64;
+        let error = unopened(&twice.bytes());
+        assert_rule!(error, "Z10", K::AmbiguousStart { base: found } if *found == base);
+        assert_eq!(error.offset(), Some(twice.directory_end()));
+    }
+}
+
+#[test]
+fn z10_a_prefix_behind_which_no_member_lies_is_refused() {
+    // The offset is too small: NumPy would look for all members further behind.
+    for less in [1, 5, 300] {
+        let archive = lie(|archive| archive.end.offset -= less);
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z10", K::PrefixMismatch { base } if *base == u64::from(less));
+        assert_eq!(error.offset(), Some(archive.end_at()));
+    }
+    // Bytes between the members and the directory that nothing counts.
+    let mut archive = three();
+    archive.gap = b"inserted".into();
+    assert_rule!(unopened(&archive.bytes()), "Z10", K::PrefixMismatch { base: 8 });
+    // The first is where the prefix puts it, the last is not.
+    let mut archive = prefixed(b"#!/bin/sh\n");
+    archive.records[2].offset += 1;
+    assert_rule!(unopened(&archive.bytes()), "Z10", K::PrefixMismatch { base: 10 });
+}
+
+#[test]
+fn z10_every_member_is_held_to_the_same_base() {
+    // The offset of `x` counts the prefix, the others do not.
+    let mut archive = built(|archive| {
+        archive.prefix = vec![0; 16];
+        archive.entries[2].gap = vec![0; 100];
+    });
+    archive.records[X].offset += 16;
+    let error = refused(&archive, "x");
+    assert_rule!(error, "Z1", K::HeaderMismatch { field: "signature", .. });
+    assert_eq!(error.offset(), Some(archive.local_at(X) + 16));
+}
+
+#[test]
+fn z10_a_damaged_first_or_last_member_spoils_no_other() {
+    for index in [0, 2] {
+        let mut archive = prefixed(b"#!/bin/sh\n");
+        archive.records[index].compressed_size -= 1;
+        let key = if index == 0 { "before" } else { "after" };
+        assert_rule!(refused(&archive, key), "Z17", K::StoredSizes { .. });
+    }
+}
+
+#[test]
+fn z10_an_offset_beyond_64_bits_is_refused() {
+    let mut archive = prefixed(b"#!/bin/sh\n");
+    archive.records[X].offset = WIDE;
+    archive.records[X].extra = crate::forge::zip64_extra(&[u64::MAX - 5]);
+    archive.lay_out();
+    archive.records[X].offset = WIDE;
+    assert_rule!(refused(&archive, "x"), "Z14", K::BadZip64Extra { .. });
+}
+
+// Z11
+
+#[test]
+fn z11_a_directory_of_another_size_is_refused() {
+    let at = three().end_at();
+    let size = three().end.size;
+    let sized = |size| unopened(&lie(|archive| archive.end.size = size).bytes());
+    for more in [1, 46, 100] {
+        let error = sized(size + more);
+        assert_rule!(error, "Z11", K::DirectoryMismatch { .. });
+        assert_eq!(error.offset(), Some(at));
+    }
+    for beyond in [u32::try_from(at).unwrap() + 1, WIDE - 1, WIDE] {
+        let error = sized(beyond);
+        assert_rule!(error, "Z11", K::DirectoryMismatch { field: "size", found, expected } if (*found, *expected) == (beyond.into(), at));
+        assert_eq!(error.offset(), Some(at));
+    }
+    for less in [1, 45, 50, 52] {
+        let error = sized(size - less);
+        assert_rule!(error, "Z11", K::BadDirectory { .. });
+        assert_eq!(error.offset(), Some(at - u64::from(size - less)));
+    }
+}
+
+#[test]
+fn z11_a_directory_that_begins_with_the_second_record_is_refused() {
+    let first = u32::try_from(three().record_at(1) - three().record_at(0)).unwrap();
+    let archive = lie(|archive| archive.end.size -= first);
+    assert_rule!(
+        unopened(&archive.bytes()),
+        "Z11",
+        K::DirectoryMismatch { field: "number of entries", found: 3, expected: 2 }
+    );
+    // Even if the count is made to fit, the members are elsewhere.
+    let archive = lie(|archive| {
+        archive.end.size -= first;
+        (archive.end.entries, archive.end.disk_entries) = (2, 2);
+    });
+    assert_rule!(unopened(&archive.bytes()), "Z10", K::PrefixMismatch { base } if *base == u64::from(first));
+    // And if the offset is, too, `before` is nobody's.
+    let archive = lie(|archive| {
+        (archive.end.size, archive.end.offset) = (archive.end.size - first, archive.end.offset + first);
+        (archive.end.entries, archive.end.disk_entries) = (2, 2);
+    });
+    reads(&archive, 2);
+}
+
+#[test]
+fn z11_an_offset_of_the_directory_that_is_too_large_is_refused() {
+    let sound = three();
+    for more in [1, 5, 46, WIDE - 1 - sound.end.offset, WIDE - sound.end.offset] {
+        let archive = lie(|archive| archive.end.offset += more);
+        let (lied, so) = (u64::from(archive.end.offset), u64::from(sound.end.offset));
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z11", K::DirectoryMismatch { field: "offset", found, expected } if (*found, *expected) == (lied, so));
+        assert_eq!(error.offset(), Some(archive.end_at()));
+    }
+}
+
+#[test]
+fn z11_a_count_of_entries_that_is_not_so_is_refused() {
+    for count in [0, 1, 2, 4, 1000, WIDE16] {
+        let archive = lie(|archive| (archive.end.entries, archive.end.disk_entries) = (count, count));
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z11", K::DirectoryMismatch { field: "number of entries", found, expected: 3 } if *found == u64::from(count));
+        assert_eq!(error.offset(), Some(archive.end_at()));
+    }
+    for count in [0, 2, 4, 3 + (1 << 16), 3 + (1 << 32), 1 << 63, u64::MAX] {
+        let mut archive = with_zip64(three());
+        wide(&mut archive);
+        let zip64 = archive.zip64.as_mut().unwrap();
+        (zip64.entries, zip64.disk_entries) = (count, count);
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z11", K::DirectoryMismatch { field: "number of entries", found, expected: 3 } if *found == count);
+    }
+}
+
+#[test]
+fn z11_without_zip64_the_count_has_sixteen_bits() {
+    for count in [65_535, 65_536, 65_537, 70_000] {
+        let names = (0..count).map(|number| stored(&format!("{number}"), &[]));
+        let mut entries: Vec<Entry> = names.collect();
+        entries[0] = sound("before.npy");
+        entries[count - 1] = sound("after.npy");
+        let mut archive = Archive::new(entries);
+        each_reader!(&archive.bytes(), |npz| {
+            let npz = npz.unwrap();
+            assert_eq!(npz.len(), count);
+            for key in ["before", "after"] {
+                assert_eq!(npz.read::<u32, Ix1>(key).unwrap().to_vec(), values(key));
+            }
+            assert_eq!(npz.member("777").unwrap().bytes().unwrap().len(), 0);
+        });
+        archive.end.entries ^= 1;
+        archive.end.disk_entries ^= 1;
+        assert_rule!(unopened(&archive.bytes()), "Z11", K::DirectoryMismatch { expected, .. } if *expected == count as u64);
+    }
+}
+
+#[test]
+fn z11_a_record_that_is_none_is_refused_at_its_place() {
+    let lies: [fn(&mut Archive, usize); 6] = [
+        |archive, index| archive.records[index].signature = *b"PK\x01\x03",
+        |archive, index| archive.records[index].signature = *b"PK\x05\x05", // a digital signature (APPNOTE 4.3.13)
+        |archive, index| archive.records[index].signature = *b"PK\x03\x04",
+        |archive, index| archive.records[index].name_length = WIDE16,
+        |archive, index| archive.records[index].extra_length = WIDE16,
+        |archive, index| archive.records[index].comment_length = WIDE16,
+    ];
+    for tell in lies {
+        for index in 0..3 {
+            let archive = lie(|archive| tell(archive, index));
+            let error = unopened(&archive.bytes());
+            assert_rule!(error, "Z11", K::BadDirectory { .. });
+            assert_eq!(error.offset(), Some(archive.record_at(index)));
+        }
+    }
+    // By one byte, into the next record.
+    let lies: [fn(&mut Header); 5] = [
+        |record| record.name_length += 1,
+        |record| record.name_length -= 1,
+        |record| record.extra_length += 1,
+        |record| record.comment_length += 1,
+        |record| record.name_length += 46,
+    ];
+    for tell in lies {
+        let archive = lie(|archive| tell(&mut archive.records[0]));
+        assert_rule!(unopened(&archive.bytes()), "Z11", K::BadDirectory { .. });
+    }
+}
+
+#[test]
+fn z11_bytes_of_the_directory_that_are_no_record_are_refused() {
+    for leftover in [vec![0], b"PK\x01\x02".to_vec(), vec![0; 45], vec![0; 46], b"PK\x05\x05\x01\x00!".to_vec()] {
+        let mut archive = built(|archive| archive.leftover = leftover);
+        let at = archive.directory_end() - archive.leftover.len() as u64;
+        for zip64 in [false, true] {
+            archive.zip64 = zip64.then(Zip64::new);
+            archive.lay_out();
+            let error = unopened(&archive.bytes());
+            assert_rule!(error, "Z11", K::BadDirectory { .. });
+            assert_eq!(error.offset(), Some(at));
+        }
+    }
+}
+
+// Z12
+
+#[test]
+fn z12_several_disks_are_refused() {
+    for disk in [1, 2, WIDE16] {
+        let lies: [fn(&mut End, u16); 3] =
+            [|end, disk| end.disk = disk, |end, disk| end.first_disk = disk, |end, disk| end.disk_entries = disk];
+        for tell in lies {
+            let archive = lie(|archive| tell(&mut archive.end, disk));
+            let error = unopened(&archive.bytes());
+            assert_rule!(error, "Z12", K::MultiDisk { found, .. } if *found == u64::from(disk));
+            assert_eq!(error.offset(), Some(archive.end_at()));
+        }
+    }
+}
+
+#[test]
+fn z12_several_disks_are_refused_in_the_zip64_records() {
+    let lies: [(bool, fn(&mut Zip64)); 7] = [
+        (false, |zip64| zip64.locator_disk = 1),
+        (false, |zip64| zip64.disks = 2),
+        (false, |zip64| zip64.disks = WIDE),
+        (true, |zip64| zip64.disk = 1),
+        (true, |zip64| zip64.first_disk = 1),
+        (true, |zip64| zip64.disk_entries = 2),
+        (true, |zip64| zip64.disk_entries = u64::MAX),
+    ];
+    for (in_record, tell) in lies {
+        let mut archive = with_zip64(three());
+        wide(&mut archive);
+        tell(archive.zip64.as_mut().unwrap());
+        let error = unopened(&archive.bytes());
+        assert_rule!(error, "Z12", K::MultiDisk { .. });
+        let at = if in_record { archive.directory_end() } else { archive.end_at() - 20 };
+        assert_eq!(error.offset(), Some(at));
+    }
+    // Some writers count no disk where there is one.
+    let mut archive = with_zip64(three());
+    archive.zip64.as_mut().unwrap().disks = 0;
+    reads(&archive, 3);
+}
+
+#[test]
+fn z12_a_member_on_another_disk_is_refused_and_the_others_read() {
+    for disk in [1, WIDE16 - 1, WIDE16] {
+        let error = refused(&lie(|archive| archive.records[X].disk = disk), "x");
+        assert_rule!(error, "Z12", K::MultiDisk { found, .. } if *found == u64::from(disk));
+    }
+}
+
+// Z13
+
+#[test]
+fn z13_a_zip64_end_record_reads_with_and_without_need() {
+    let mut archive = with_zip64(three());
+    reads(&archive, 3);
+    wide(&mut archive);
+    reads(&archive, 3);
+    archive.end.comment = b"a comment".into();
+    archive.end.comment_length = 9;
+    reads(&archive, 3);
+    let mut empty = with_zip64(Archive::new(Vec::new()));
+    reads(&empty, 0);
+    wide(&mut empty);
+    reads(&empty, 0);
+}
+
+/// An archive with a zip64 end record that all classic fields refer to, and a lie in it.
+fn zip64(tell: impl FnOnce(&mut Zip64)) -> Archive {
+    let mut archive = with_zip64(three());
+    wide(&mut archive);
+    tell(archive.zip64.as_mut().unwrap());
+    archive
+}
+
+#[track_caller]
+fn bad_zip64(archive: &Archive) -> Error {
+    let error = unopened(&archive.bytes());
+    assert_rule!(error, "Z13", K::BadZip64 { found, expected, .. } if found != expected);
+    error
+}
+
+#[test]
+fn z13_a_locator_that_leads_elsewhere_is_refused() {
+    let so = zip64(|_| ()).directory_end();
+    for offset in [0, so - 1, so + 1, so + 56, 1 << 32, u64::MAX] {
+        let error = bad_zip64(&zip64(|zip64| zip64.locator_offset = offset));
+        assert!(matches!(error.kind(), K::BadZip64 { found, expected, .. } if (*found, *expected) == (offset, so)));
+    }
+    // Behind a prefix, where it is moved with everything else.
+    let mut archive = zip64(|_| ());
+    archive.prefix = b"#!/bin/sh\n".into();
+    archive.zip64.as_mut().unwrap().locator_offset += 10;
+    bad_zip64(&archive);
+}
+
+#[test]
+fn z13_a_locator_before_which_no_record_ends_is_refused() {
+    let archive = zip64(|zip64| zip64.signature = *b"PK\x06\x05");
+    assert_eq!(bad_zip64(&archive).offset(), Some(archive.end_at() - 20));
+    // Extensible data, whether the length counts it or not.
+    for length in [44, 48] {
+        bad_zip64(&zip64(|zip64| (zip64.length, zip64.extensible) = (length, vec![0; 4])));
+        bad_zip64(&zip64(|zip64| (zip64.length, zip64.extensible) = (length, vec![0; 60])));
+    }
+    // A locator at the start of the file, without a record.
+    let archive = zip64(|_| ());
+    let bytes = archive.bytes();
+    for keep in [0, 55] {
+        bad_zip64_bytes(&bytes[usize::try_from(archive.end_at() - 20 - keep).unwrap()..]);
+    }
+}
+
+#[track_caller]
+fn bad_zip64_bytes(bytes: &[u8]) {
+    assert_rule!(unopened(bytes), "Z13", K::BadZip64 { .. });
+}
+
+#[test]
+fn z13_a_record_of_another_length_is_refused() {
+    for length in [0, 43, 45, 56, 1 << 32, u64::MAX] {
+        let archive = zip64(|zip64| zip64.length = length);
+        let error = bad_zip64(&archive);
+        assert!(matches!(error.kind(), K::BadZip64 { found, expected: 44, .. } if *found == length));
+        assert_eq!(error.offset(), Some(archive.directory_end()));
+    }
+}
+
+#[test]
+fn z13_a_directory_that_does_not_end_at_the_record_is_refused() {
+    let sound = zip64(|_| ()).zip64.unwrap();
+    for size in [0, sound.size - 1, sound.size + 1, sound.size + sound.offset + 1, 1 << 32, u64::MAX] {
+        bad_zip64(&zip64(|zip64| zip64.size = size));
+    }
+    for offset in [0, sound.offset - 1, sound.offset + 1, 1 << 32, u64::MAX] {
+        bad_zip64(&zip64(|zip64| zip64.offset = offset));
+    }
+}
+
+#[test]
+fn z13_a_classic_field_that_differs_from_its_wide_twin_is_refused() {
+    let lies: [fn(&mut End); 6] = [
+        |end| end.disk = 1,
+        |end| end.first_disk = 1,
+        |end| end.disk_entries += 1,
+        |end| end.entries -= 1,
+        |end| end.size += 1,
+        |end| end.offset -= 1,
+    ];
+    for tell in lies {
+        let mut archive = with_zip64(three());
+        tell(&mut archive.end);
+        assert_eq!(bad_zip64(&archive).offset(), Some(archive.end_at()));
+        let mut archive = with_zip64(three());
+        tell(&mut archive.end);
+        archive.prefix = b"#!/bin/sh\n".into();
+        bad_zip64(&archive);
+    }
+}
+
+#[test]
+fn z13_without_its_locator_a_zip64_end_record_is_nothing() {
+    // The classic fields are right, but for the bytes between the directory and the end record.
+    for (signature, gap) in [(*b"PK\x06\x08", vec![]), (*b"PK\x06\x07", vec![0])] {
+        let mut archive = with_zip64(three());
+        let zip64 = archive.zip64.as_mut().unwrap();
+        (zip64.locator_signature, zip64.gap) = (signature, gap);
+        assert_rule!(unopened(&archive.bytes()), "Z11", K::BadDirectory { .. });
+        // All ones refer to nothing.
+        (archive.end.size, archive.end.offset) = (WIDE, WIDE);
+        assert_rule!(unopened(&archive.bytes()), "Z11", K::DirectoryMismatch { field: "size", found: 0xffff_ffff, .. });
+    }
+}

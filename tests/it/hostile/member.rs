@@ -1,0 +1,1045 @@
+//! One member of an archive that is else in order: Z1 to Z7, Z14 to Z20, Z25 to Z27.
+
+use ndarray::Ix1;
+use npzmap::{Duplicates, Error, ErrorKind as K, Npz, OpenOptions, Verify};
+
+use super::*;
+use crate::forge::{WIDE, WIDE16, deflate, deflated, extra, npy, zip64_extra};
+
+/// `x` is refused for this field of its local header, which holds `local` where the directory holds `directory`.
+#[track_caller]
+fn mismatched(archive: &Archive, rule: &str, about: &str, [ours, theirs]: [&str; 2]) {
+    let error = refused(archive, &about_key(archive));
+    assert_rule!(error, rule, K::HeaderMismatch { field, local, directory } if *field == about && local == ours && directory == theirs);
+    let base = archive.prefix.len() as u64;
+    assert_eq!(error.offset(), Some(u64::from(archive.records[X].offset) + base));
+}
+
+/// The key of `x`, whatever its name was changed to.
+fn about_key(archive: &Archive) -> String {
+    let npz = Npz::new(archive.bytes()).unwrap();
+    npz.keys().nth(X).unwrap().into_owned()
+}
+
+#[track_caller]
+fn overlap(error: &Error, over: &str) {
+    assert_rule!(error, "Z5", K::Overlap { end, what, start } if *what == over && end > start);
+}
+
+const BEHIND: &str = "what follows the member";
+const MEMBER: &str = "another member";
+const DIRECTORY: &str = "the central directory";
+
+// Z1
+
+#[test]
+fn z1_a_local_header_with_another_signature_is_refused() {
+    let archive = lie(|archive| archive.entries[X].header.signature = *b"PK\x03\x05");
+    mismatched(&archive, "Z1", "signature", ["0x05034b50", "0x04034b50"]);
+}
+
+#[test]
+fn z1_an_offset_that_leads_to_no_local_header_is_refused() {
+    let mut archive = built(|archive| archive.entries[2].gap = vec![0; 8]);
+    archive.records[X].offset += 1;
+    mismatched(&archive, "Z1", "signature", ["0x2d04034b", "0x04034b50"]);
+}
+
+#[test]
+fn z1_a_local_name_that_is_another_one_is_refused() {
+    let renamed = |name: &[u8]| {
+        built(|archive| {
+            archive.entries[X].header.name = name.into();
+            archive.entries[2].gap = vec![0; 5];
+        })
+    };
+    mismatched(&renamed(b"y.npy"), "Z1", "name", ["\"y.npy\"", "\"x.npy\""]);
+    mismatched(&renamed(b"x.npy2"), "Z1", "name", ["\"x.npy2\"", "\"x.npy\""]);
+    mismatched(&renamed(b"x.np"), "Z1", "name", ["\"x.np\"", "\"x.npy\""]);
+    mismatched(&renamed(b""), "Z1", "name", ["\"\"", "\"x.npy\""]);
+    mismatched(&renamed(b"X.npy"), "Z1", "name", ["\"X.npy\"", "\"x.npy\""]);
+    mismatched(&renamed(b"x.npy\0"), "Z1", "name", ["\"x.npy\\0\"", "\"x.npy\""]);
+}
+
+#[test]
+fn z1_a_name_that_is_encoded_otherwise_in_the_local_header_is_refused() {
+    // The same bytes: é in UTF-8, or two characters of code page 437.
+    let mut archive = with_x(sound("é.npy"));
+    archive.entries[X].header.flags = 0;
+    mismatched(&archive, "Z1", "name encoding", ["code page 437", "UTF-8"]);
+    let mut archive = with_x(sound("é.npy"));
+    archive.records[X].flags = 0;
+    mismatched(&archive, "Z1", "name encoding", ["UTF-8", "code page 437"]);
+}
+
+#[test]
+fn z1_the_encoding_of_an_ascii_name_may_differ() {
+    reads(&lie(|archive| archive.entries[X].header.flags = 1 << 11), 3);
+    reads(&lie(|archive| archive.records[X].flags = 1 << 11), 3);
+}
+
+#[test]
+fn z1_a_local_method_that_is_another_one_is_refused() {
+    let archive = lie(|archive| archive.entries[X].header.method = 8);
+    mismatched(&archive, "Z1", "method", ["8", "0"]);
+    let mut archive = with_x(deflated("x.npy", &u32s(&values("x"))));
+    archive.entries[X].header.method = 0;
+    mismatched(&archive, "Z1", "method", ["0", "8"]);
+}
+
+// Z2
+
+#[test]
+fn z2_a_local_checksum_or_size_that_is_another_one_is_refused() {
+    let archive = lie(|archive| archive.entries[X].header.crc32 = 0x1234_5678);
+    let directory = format!("{:#010x}", archive.records[X].crc32);
+    mismatched(&archive, "Z2", "CRC-32", ["0x12345678", &directory]);
+    let archive = lie(|archive| archive.entries[X].header.size += 1);
+    mismatched(&archive, "Z2", "size", ["141", "140"]);
+    let archive = lie(|archive| archive.entries[X].header.compressed_size -= 1);
+    mismatched(&archive, "Z2", "compressed size", ["139", "140"]);
+}
+
+/// `x` with sizes in a local zip64 extra field, as `np.savez` has them.
+fn local_zip64(values: &[u64]) -> Archive {
+    built(|archive| {
+        let header = &mut archive.entries[X].header;
+        (header.size, header.compressed_size) = (WIDE, WIDE);
+        header.extra = zip64_extra(values);
+    })
+}
+
+#[test]
+fn z2_local_sizes_of_all_ones_stand_for_those_of_the_zip64_field() {
+    reads(&local_zip64(&[140, 140]), 3);
+    mismatched(&local_zip64(&[141, 140]), "Z2", "size", ["141", "140"]);
+    mismatched(&local_zip64(&[140, 1 << 32]), "Z2", "compressed size", ["4294967296", "140"]);
+    mismatched(&local_zip64(&[0, 0]), "Z2", "size", ["0", "140"]);
+}
+
+#[test]
+fn z2_local_sizes_of_all_ones_without_a_zip64_field_stand_for_themselves() {
+    mismatched(&local_zip64(&[140]), "Z2", "compressed size", ["4294967295", "140"]);
+    mismatched(&local_zip64(&[]), "Z2", "size", ["4294967295", "140"]);
+    let archive = lie(|archive| archive.entries[X].header.size = WIDE);
+    mismatched(&archive, "Z2", "size", ["4294967295", "140"]);
+}
+
+/// Flags, checksum, and both sizes of the local header of `x`.
+fn local(flags: u16, crc32: u32, size: u32, compressed_size: u32) -> Archive {
+    lie(|archive| {
+        let header = &mut archive.entries[X].header;
+        (header.flags, header.crc32, header.size, header.compressed_size) = (flags, crc32, size, compressed_size);
+    })
+}
+
+#[test]
+fn z2_zeros_pass_with_a_data_descriptor() {
+    let crc32 = three().records[X].crc32;
+    reads(&local(8, 0, 0, 0), 3);
+    reads(&local(8, crc32, 0, 0), 3);
+    reads(&local(8, 0, 140, 140), 3);
+    mismatched(&local(8, 1, 0, 0), "Z2", "CRC-32", ["0x00000001", &format!("{crc32:#010x}")]);
+    mismatched(&local(8, 0, 1, 0), "Z2", "size", ["1", "140"]);
+    mismatched(&local(8, 0, 0, 1), "Z2", "compressed size", ["1", "140"]);
+    mismatched(&local(8, 0, WIDE, WIDE), "Z2", "size", ["4294967295", "140"]);
+}
+
+#[test]
+fn z2_zeros_do_not_pass_without_a_data_descriptor() {
+    let crc32 = three().records[X].crc32;
+    mismatched(&local(0, 0, 140, 140), "Z2", "CRC-32", ["0x00000000", &format!("{crc32:#010x}")]);
+    mismatched(&local(0, crc32, 0, 140), "Z2", "size", ["0", "140"]);
+    mismatched(&local(0, crc32, 140, 0), "Z2", "compressed size", ["0", "140"]);
+    // The flag in the directory excuses nothing in the local header.
+    let mut archive = local(0, 0, 0, 0);
+    archive.records[X].flags = 8;
+    mismatched(&archive, "Z2", "CRC-32", ["0x00000000", &format!("{crc32:#010x}")]);
+}
+
+// Z3
+
+#[test]
+fn z3_a_data_descriptor_is_not_read() {
+    let sound = three().records[X].clone();
+    let sizes = [sound.crc32, sound.compressed_size, sound.size].map(u32::to_le_bytes).concat();
+    let wide = [sound.compressed_size, sound.size].map(|size| u64::from(size).to_le_bytes()).concat();
+    let descriptors = [
+        Vec::new(),
+        sizes.clone(),
+        [b"PK\x07\x08", &sizes[..]].concat(),
+        [b"PK\x07\x08", &sound.crc32.to_le_bytes()[..], &wide].concat(),
+        [b"PK\x07\x08", &[0xff; 12][..]].concat(),
+        vec![0x55; 5],
+    ];
+    for descriptor in descriptors {
+        let mut archive = built(|archive| archive.entries[X].after = descriptor);
+        both(&mut archive, X, |header| header.flags = 8);
+        reads(&archive, 3);
+        // As `np.savez` writes to a pipe: zeros in a zip64 field.
+        let header = &mut archive.entries[X].header;
+        (header.size, header.compressed_size, header.crc32) = (WIDE, WIDE, 0);
+        header.extra = zip64_extra(&[0, 0]);
+        archive.lay_out();
+        reads(&archive, 3);
+    }
+}
+
+// Z4
+
+#[test]
+fn z4_a_local_extra_field_that_is_no_sequence_of_records_is_skipped() {
+    let paddings =
+        [vec![0], vec![0; 2], vec![0; 3], vec![0; 64], vec![0xff; 5], vec![1, 0, 16, 0, 9], extra(0xd935, &[8, 0])];
+    for padding in paddings {
+        let archive = built(|archive| archive.entries[X].header.extra = padding);
+        reads(&archive, 3);
+    }
+}
+
+#[test]
+fn z4_a_length_of_the_local_extra_field_that_moves_the_data_does_not_pass() {
+    // Back: the padding would be the magic string.
+    let mut archive = built(|archive| archive.entries[X].header.extra = vec![0; 4]);
+    archive.entries[X].header.extra_length = 0;
+    let start = archive.data_at(X) - 4;
+    let error = agreed(each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        the_others_read(&npz, &["x"]);
+        assert_rule!(npz.member("x").unwrap().verify().unwrap_err(), "Z27", K::Checksum { .. });
+        npz.read::<u32, Ix1>("x").unwrap_err()
+    }));
+    assert_rule!(error, "N1", K::NotAnArray);
+    assert_eq!(error.offset(), Some(start));
+
+    // Back onto another array of the same size.
+    let mut archive = built(|archive| archive.entries[X].header.extra = u32s(&[1, 2, 3]));
+    archive.entries[X].header.extra_length = 0;
+    let error = agreed(each_reader!(&archive.bytes(), |npz| npz.unwrap().read::<u32, Ix1>("x").unwrap_err()));
+    assert_rule!(error, "Z27", K::Checksum { .. });
+
+    // Forth, into the next member, and over everything.
+    for length in [1, WIDE16] {
+        let archive = lie(|archive| archive.entries[X].header.extra_length = length);
+        let error = refused(&archive, "x");
+        overlap(&error, BEHIND);
+        assert_eq!(error.offset(), Some(archive.local_at(X)));
+    }
+}
+
+// Z5
+
+/// `x` is `more` bytes longer, says everybody.
+fn longer(index: usize, more: u32) -> Archive {
+    lie(|archive| {
+        both(archive, index, |header| {
+            header.size += more;
+            header.compressed_size += more;
+        });
+    })
+}
+
+#[test]
+fn z5_data_into_the_next_local_header_is_refused_and_so_is_the_next() {
+    let archive = longer(X, 1);
+    let errors = refused_keys(&archive, ["x", "after"]);
+    for error in errors {
+        let after = archive.local_at(2);
+        assert_rule!(error, "Z5", K::Overlap { end, what: MEMBER, start } if (*end, *start) == (after + 1, after));
+    }
+}
+
+#[test]
+fn z5_data_into_the_directory_is_refused() {
+    for more in [1, 46, 1000, WIDE - 1000] {
+        let archive = longer(2, more);
+        let error = refused(&archive, "after");
+        let directory = u64::from(archive.end.offset);
+        let reach = directory + u64::from(more);
+        assert_rule!(error, "Z5", K::Overlap { end, what: DIRECTORY, start } if (*end, *start) == (reach, directory));
+    }
+}
+
+#[test]
+fn z5_data_past_the_end_of_the_file_is_refused_wherever_it_begins() {
+    let archive = longer(0, 1_000_000);
+    refused_keys(&archive, ["before", "x", "after"]).iter().for_each(|error| overlap(error, MEMBER));
+    // A local header in the directory, behind it, at the end of the file, and beyond all files.
+    let sound = three();
+    let size = u32::try_from(sound.bytes().len()).unwrap();
+    for offset in [sound.end.offset, sound.end.offset + 46, size - 1, size, size + 1, WIDE - 1] {
+        let error = refused(&lie(|archive| archive.records[X].offset = offset), "x");
+        overlap(&error, DIRECTORY);
+    }
+}
+
+#[test]
+fn z5_an_offset_of_64_bits_does_not_wrap() {
+    for offset in [1 << 32, 1 << 63, u64::MAX - 170, u64::MAX] {
+        let mut archive = three();
+        archive.records[X].offset = WIDE;
+        archive.records[X].extra = zip64_extra(&[offset]);
+        let archive = relaid(archive);
+        let error = refused(&archive, "x");
+        assert_rule!(error, "Z5", K::Overlap { start, .. } if *start == u64::from(archive.end.offset));
+    }
+}
+
+/// Lengths, counts and the directory's size are true again, and the offsets stay as they are.
+fn relaid(mut archive: Archive) -> Archive {
+    let offsets: Vec<u32> = archive.records.iter().map(|record| record.offset).collect();
+    archive.lay_out();
+    archive.records.iter_mut().zip(offsets).for_each(|(record, offset)| record.offset = offset);
+    archive
+}
+
+#[test]
+fn z5_two_records_on_one_local_header_are_both_refused() {
+    let archive = lie(|archive| archive.records[X].offset = archive.records[0].offset);
+    refused_keys(&archive, ["before", "x"]).iter().for_each(|error| overlap(error, MEMBER));
+    let archive = lie(|archive| archive.records[X].offset = archive.records[2].offset);
+    refused_keys(&archive, ["x", "after"]).iter().for_each(|error| overlap(error, MEMBER));
+}
+
+#[test]
+fn z5_a_member_within_another_one_is_refused_and_so_is_the_other() {
+    // A whole entry as the content of another.
+    let inner = Archive::new(vec![sound("x.npy")]);
+    let quoted = &inner.bytes()[..usize::try_from(inner.end.offset).unwrap()];
+    let mut archive = Archive::new(vec![stored("before", quoted), sound("after.npy")]);
+    let mut record = inner.records[0].clone();
+    record.offset = u32::try_from(archive.data_at(0)).unwrap();
+    archive.records.push(record);
+    let archive = relaid(archive);
+    refused_keys(&archive, ["before", "x"]).iter().for_each(|error| overlap(error, MEMBER));
+}
+
+#[test]
+fn z5_all_that_lie_within_a_long_member_are_refused() {
+    let names = ["before.npy", "x.npy", "after.npy", "later.npy", "last.npy"];
+    let mut archive = Archive::new(names.map(sound).into());
+    // Up to the first byte of `later`.
+    let more = u32::try_from(archive.local_at(3) - archive.local_at(1)).unwrap() + 1;
+    both(&mut archive, 0, |header| (header.size, header.compressed_size) = (header.size + more, header.size + more));
+    let keys = ["before", "x", "after", "later"];
+    refused_keys(&archive, keys).iter().for_each(|error| overlap(error, MEMBER));
+}
+
+#[test]
+fn z5_the_order_of_the_directory_does_not_matter() {
+    let reversed = |mut archive: Archive| {
+        archive.records.reverse();
+        archive
+    };
+    reads(&reversed(three()), 3);
+    refused_keys(&reversed(longer(X, 1)), ["x", "after"]).iter().for_each(|error| overlap(error, MEMBER));
+    overlap(&refused(&reversed(longer(2, 1)), "after"), DIRECTORY);
+    // At access, too, what follows in the file counts, not what follows in the directory.
+    let archive = reversed(lie(|archive| archive.entries[X].header.extra_length = 1));
+    overlap(&refused(&archive, "x"), BEHIND);
+}
+
+#[test]
+fn z5_a_local_extra_field_that_pushes_the_data_over_the_next_header_is_refused() {
+    for (index, key) in ["before", "x", "after"].into_iter().enumerate() {
+        for length in [1, 30, 500, 5000, WIDE16] {
+            let archive = lie(|archive| archive.entries[index].header.extra_length = length);
+            let error = refused(&archive, key);
+            let next = if index == 2 { archive.end.offset.into() } else { archive.local_at(index + 1) };
+            let reach = next + u64::from(length);
+            assert_rule!(error, "Z5", K::Overlap { end, what: BEHIND, start } if (*end, *start) == (reach, next));
+            assert_eq!(error.offset(), Some(archive.local_at(index)));
+        }
+    }
+}
+
+#[test]
+fn z5_a_member_that_is_refused_for_something_else_is_overlapped_all_the_same() {
+    // The record of `x` has one lie, and `before` reaches into its local header.
+    let lies: [fn(&mut Header); 5] = [
+        |x| x.compressed_size -= 1, // Z17
+        |x| x.disk = 1,             // Z12
+        |x| x.flags = 1,            // Z18
+        |x| x.method = 12,          // Z19
+        |x| x.name = b"\0.npy".into(),
+    ];
+    for tell in lies {
+        let mut archive = longer(0, 1);
+        tell(&mut archive.records[X]);
+        let archive = relaid(archive);
+        let error = agreed(each_reader!(&archive.bytes(), |npz| {
+            let npz = npz.unwrap();
+            the_others_read(&npz, &["before", &*npz.keys().nth(X).unwrap()]);
+            npz.read::<u32, Ix1>("before").expect_err("it reaches into the next local header")
+        }));
+        overlap(&error, MEMBER);
+    }
+}
+
+#[test]
+fn z5_bytes_between_members_are_nobodys() {
+    let archive = built(|archive| {
+        archive.entries.iter_mut().for_each(|entry| entry.gap = b"PK\x03\x04 and more".into());
+        archive.gap = vec![0x50; 33];
+    });
+    reads(&archive, 3);
+}
+
+#[test]
+fn z5_a_directory_full_of_overlaps_is_judged_in_one_pass() {
+    let mut archive = Archive::new(vec![sound("before.npy")]);
+    let record = archive.records[0].clone();
+    archive.records = (0..60_000_u32)
+        .map(|number| Header { name: format!("{number:05}").into(), offset: number % 7, ..record.clone() })
+        .collect();
+    archive.entries[0].gap = vec![0; 8];
+    let archive = relaid(archive);
+    each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        assert_eq!(npz.len(), 60_000);
+        for key in ["00000", "00001", "30000", "59999"] {
+            overlap(&npz.read::<u32, Ix1>(key).unwrap_err(), MEMBER);
+        }
+    });
+}
+
+// Z6
+
+fn twice(first: &str, second: &str) -> Archive {
+    let entries = [
+        sound("before.npy"),
+        stored(first, &u32s(&[1, 1, 1])),
+        sound("after.npy"),
+        stored(second, &u32s(&[2, 2, 2])),
+        sound("last.npy"),
+    ];
+    Archive::new(entries.into())
+}
+
+#[test]
+fn z6_a_name_that_is_there_twice_is_refused_and_the_others_read() {
+    let archive = twice("x.npy", "x.npy");
+    assert_rule!(refused(&archive, "x"), "Z6", K::DuplicateName);
+    let keys = same(each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        assert_eq!(npz.len(), 5);
+        assert_rule!(npz.verify().unwrap_err(), "Z6", K::DuplicateName);
+        npz.keys().map(String::from).collect::<Vec<_>>()
+    }));
+    assert_eq!(keys, ["before", "x", "after", "x", "last"]);
+}
+
+#[test]
+fn z6_a_name_that_is_there_three_times_is_refused() {
+    let mut entries = twice("x.npy", "x.npy").entries;
+    entries.push(stored("x.npy", &u32s(&[3, 3, 3])));
+    let archive = Archive::new(entries);
+    assert_rule!(refused(&archive, "x"), "Z6", K::DuplicateName);
+    let last = OpenOptions::new().duplicates(Duplicates::Last);
+    each_reader!(&archive.bytes(), last, |npz| {
+        assert_eq!(npz.unwrap().read::<u32, Ix1>("x").unwrap().to_vec(), [3, 3, 3]);
+    });
+}
+
+#[test]
+fn z6_names_are_the_same_whatever_they_are_encoded_in() {
+    // é: C3 A9 in UTF-8, 82 in code page 437.
+    let mut archive = twice("é.npy", "X.npy");
+    both(&mut archive, 3, |header| header.name[0] = 0x82);
+    assert_rule!(refused(&archive, "é"), "Z6", K::DuplicateName);
+}
+
+#[test]
+fn z6_upper_and_lower_case_and_the_suffix_make_other_names() {
+    for other in ["X.npy", "x", "x.NPY", "x.npy.npy", "./x.npy"] {
+        let archive = twice("x.npy", other);
+        each_reader!(&archive.bytes(), |npz| {
+            let npz = npz.unwrap();
+            assert_eq!(npz.read::<u32, Ix1>("x.npy").unwrap().to_vec(), [1, 1, 1]);
+            assert_eq!(npz.read::<u32, Ix1>(other).unwrap().to_vec(), [2, 2, 2]);
+        });
+    }
+}
+
+#[test]
+fn z6_the_last_one_is_taken_on_request_and_the_first_stays_refused() {
+    let archive = twice("x.npy", "x.npy");
+    let last = OpenOptions::new().duplicates(Duplicates::Last);
+    each_reader!(&archive.bytes(), last, |npz| {
+        let npz = npz.unwrap();
+        assert_eq!(npz.read::<u32, Ix1>("x").unwrap().to_vec(), [2, 2, 2]);
+        let members: Vec<_> = npz.members().filter(|member| member.key() == "x").collect();
+        assert_rule!(members[0].read::<u32, Ix1>().unwrap_err(), "Z6", K::DuplicateName);
+        assert_eq!(members[1].read::<u32, Ix1>().unwrap().to_vec(), [2, 2, 2]);
+    });
+}
+
+#[test]
+fn z6_a_last_one_that_is_damaged_does_not_bring_back_the_first() {
+    let mut archive = twice("x.npy", "x.npy");
+    *archive.entries[3].data.last_mut().unwrap() ^= 1;
+    let last = OpenOptions::new().duplicates(Duplicates::Last);
+    each_reader!(&archive.bytes(), last, |npz| {
+        assert_rule!(npz.unwrap().read::<u32, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+    });
+}
+
+// Z7
+
+#[test]
+fn z7_a_whole_name_goes_before_a_stripped_one() {
+    for names in [["a", "a.npy"], ["a.npy", "a"]] {
+        let archive = Archive::new(names.map(|name| stored(name, &u32s(&[name.len() as u32]))).into());
+        each_reader!(&archive.bytes(), |npz| {
+            let npz = npz.unwrap();
+            assert_eq!(npz.read::<u32, Ix1>("a").unwrap().to_vec(), [1]);
+            assert_eq!(npz.read::<u32, Ix1>("a.npy").unwrap().to_vec(), [5]);
+            assert_eq!(npz.keys().collect::<Vec<_>>(), ["a", "a"]);
+        });
+    }
+    let names = ["b.npy.npy", "b.npy"];
+    let archive = Archive::new(names.map(|name| stored(name, &u32s(&[name.len() as u32]))).into());
+    each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        for (key, value) in [("b", 5), ("b.npy", 5), ("b.npy.npy", 9)] {
+            assert_eq!(npz.read::<u32, Ix1>(key).unwrap().to_vec(), [value], "{key}");
+        }
+    });
+}
+
+#[test]
+fn z7_a_whole_name_that_is_refused_does_not_give_way_to_a_stripped_one() {
+    let mut archive = Archive::new(vec![sound("x"), sound("x.npy"), sound("after.npy")]);
+    archive.entries[0].header.method = 8;
+    let error = agreed(each_reader!(&archive.bytes(), |npz| npz.unwrap().read::<u32, Ix1>("x").unwrap_err()));
+    assert_rule!(error, "Z1", K::HeaderMismatch { .. });
+}
+
+// Z14 to Z16
+
+/// `x` with an extra field in the directory, and its classic size, compressed size and offset all ones where marked.
+fn record_extra([size, compressed_size, offset]: [bool; 3], extra: Vec<u8>) -> Archive {
+    let mut archive = three();
+    let record = &mut archive.records[X];
+    record.extra = extra;
+    for (field, wide) in
+        [(&mut record.size, size), (&mut record.compressed_size, compressed_size), (&mut record.offset, offset)]
+    {
+        *field = if wide { WIDE } else { *field };
+    }
+    relaid(archive)
+}
+
+#[test]
+fn z14_a_zip64_extra_field_gives_what_the_record_asks_for() {
+    let at = three().local_at(X);
+    reads(&record_extra([true, true, true], zip64_extra(&[140, 140, at])), 3);
+    reads(&record_extra([true, false, false], zip64_extra(&[140])), 3);
+    reads(&record_extra([false, true, false], zip64_extra(&[140])), 3);
+    reads(&record_extra([false, false, true], zip64_extra(&[at])), 3);
+    reads(&record_extra([true, false, true], zip64_extra(&[140, at])), 3);
+    let among_others = [extra(0x7075, b"?"), zip64_extra(&[140, 140]), extra(0xcafe, b"")].concat();
+    reads(&record_extra([true, true, false], among_others), 3);
+    // The number of the disk may follow.
+    let with_disk = extra(1, &[&140_u64.to_le_bytes()[..], &[0; 4]].concat());
+    reads(&record_extra([true, false, false], with_disk), 3);
+}
+
+#[test]
+fn z14_a_field_of_all_ones_without_a_zip64_extra_field_is_refused() {
+    for wide in [[true, false, false], [false, true, false], [false, false, true], [true, true, true]] {
+        for extra in [Vec::new(), extra(0xcafe, &[0; 24])] {
+            let error = refused(&record_extra(wide, extra), "x");
+            assert_rule!(error, "Z14", K::BadZip64Extra { .. });
+        }
+    }
+}
+
+#[test]
+fn z14_a_zip64_extra_field_of_another_length_is_refused() {
+    let at = three().local_at(X);
+    let cases = [
+        ([true, true, true], zip64_extra(&[140, 140])),
+        ([true, true, false], zip64_extra(&[140])),
+        ([true, true, false], zip64_extra(&[])),
+        ([true, false, false], extra(1, &[140, 0, 0, 0, 0, 0, 0])),
+        // Readers that take fields by position would find another value.
+        ([false, false, true], zip64_extra(&[140, 140, at])),
+        ([false, false, true], zip64_extra(&[at, at])),
+        ([false, true, false], zip64_extra(&[140, 141])),
+        ([true, false, false], extra(1, &[140, 0, 0, 0, 0, 0, 0, 0, 0])),
+        ([true, false, false], extra(1, &[140, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])),
+        ([false, false, false], zip64_extra(&[140, 140, at, 0])),
+        ([false, false, false], extra(1, &[140, 0, 0])),
+    ];
+    for (wide, extra) in cases {
+        let error = refused(&record_extra(wide, extra.clone()), "x");
+        assert_rule!(error, "Z14", K::BadZip64Extra { .. });
+    }
+}
+
+#[test]
+fn z14_two_zip64_extra_fields_are_refused() {
+    let twice = |values: &[u64]| [zip64_extra(&[140, 140]), zip64_extra(values)].concat();
+    for values in [[140, 140], [140, 141]] {
+        let error = refused(&record_extra([true, true, false], twice(&values)), "x");
+        assert_rule!(error, "Z14", K::BadZip64Extra { .. });
+    }
+}
+
+#[test]
+fn z15_a_zip64_extra_field_that_nothing_asks_for_must_agree() {
+    let at = three().local_at(X);
+    let unasked = |extra| record_extra([false; 3], extra);
+    for values in [&[][..], &[140], &[140, 140], &[140, 140, at]] {
+        reads(&unasked(zip64_extra(values)), 3);
+    }
+    for values in [&[141][..], &[140, 141], &[140, 140, at + 1], &[at], &[u64::MAX]] {
+        assert_rule!(refused(&unasked(zip64_extra(values)), "x"), "Z15", K::BadZip64Extra { .. });
+    }
+}
+
+#[test]
+fn z16_an_extra_record_that_runs_over_the_field_is_refused() {
+    let over = [
+        vec![1, 0, 8, 0, 140],
+        vec![0xfe, 0xca, 1, 0],
+        vec![0xfe, 0xca, 0xff, 0xff],
+        [extra(0xcafe, b"good"), vec![0xfe, 0xca, 5, 0, 1, 2, 3, 4]].concat(),
+    ];
+    for extra in over {
+        assert_rule!(refused(&record_extra([false; 3], extra), "x"), "Z16", K::BadExtra);
+    }
+    let over = [zip64_extra(&[140, 140]), vec![0xfe, 0xca, 1, 0]].concat();
+    assert_rule!(refused(&record_extra([true, true, false], over), "x"), "Z16", K::BadExtra);
+}
+
+#[test]
+fn z16_up_to_three_bytes_after_the_last_extra_record_are_ignored() {
+    // As NumPy has it.
+    for length in 0..4 {
+        reads(&record_extra([false; 3], [extra(0xcafe, b"good"), vec![1; length]].concat()), 3);
+    }
+}
+
+// Z17 to Z20
+
+#[test]
+fn z17_a_stored_member_of_two_sizes_is_refused() {
+    let sized = |size, compressed_size| {
+        let mut archive = built(|archive| archive.entries[X].after = vec![0; 8]);
+        both(&mut archive, X, |header| (header.size, header.compressed_size) = (size, compressed_size));
+        refused(&archive, "x")
+    };
+    assert_rule!(sized(139, 140), "Z17", K::StoredSizes { compressed: 140, size: 139 });
+    assert_rule!(sized(140, 141), "Z17", K::StoredSizes { compressed: 141, size: 140 });
+    assert_rule!(sized(140, 0), "Z17", K::StoredSizes { compressed: 0, size: 140 });
+    assert_rule!(sized(WIDE - 1, 140), "Z17", K::StoredSizes { compressed: 140, size: 0xffff_fffe });
+}
+
+#[test]
+fn z18_encrypted_and_patched_members_are_refused() {
+    for bit in [0, 5, 6, 13] {
+        let bits = 1_u16 << bit;
+        let in_local = lie(|archive| archive.entries[X].header.flags = bits);
+        let in_record = lie(|archive| archive.records[X].flags = bits);
+        let in_both = lie(|archive| both(archive, X, |header| header.flags = bits));
+        for archive in [&in_local, &in_record, &in_both] {
+            let error = refused(archive, "x");
+            match bit {
+                5 => assert_rule!(error, "Z18", K::UnsupportedFlags { flags } if *flags == bits),
+                _ => assert_rule!(error, "Z18", K::Encrypted { flags } if *flags == bits),
+            }
+            assert!(error.kind().is_unsupported());
+        }
+        assert_eq!(refused(&in_local, "x").offset(), Some(in_local.local_at(X)));
+    }
+}
+
+#[test]
+fn z18_encryption_is_told_from_damage() {
+    // PKZIP's encryption puts twelve bytes before the data; its method stays.
+    let mut archive = with_x(stored("x.npy", &[0; 128]));
+    archive.entries[X].data.extend([0; 12]);
+    both(&mut archive, X, |header| {
+        header.flags = 1;
+        header.compressed_size += 12;
+    });
+    archive.lay_out();
+    assert_rule!(refused(&archive, "x"), "Z18", K::Encrypted { flags: 1 });
+    // WinZip's AES says method 99.
+    let mut archive = three();
+    both(&mut archive, X, |header| (header.flags, header.method) = (1, 99));
+    assert_rule!(refused(&archive, "x"), "Z18", K::Encrypted { flags: 1 });
+}
+
+#[test]
+fn z18_other_flags_change_nothing() {
+    for bit in [1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 14, 15] {
+        reads(&lie(|archive| both(archive, X, |header| header.flags = 1 << bit)), 3);
+    }
+}
+
+#[test]
+#[cfg(not(feature = "methods"))]
+fn z19_other_methods_are_refused_by_name() {
+    for (number, name) in [(12, "bzip2"), (14, "LZMA"), (93, "zstd")] {
+        let error = refused(&lie(|archive| both(archive, X, |header| header.method = number)), "x");
+        assert_rule!(error, "Z19", K::UnsupportedMethod { method } if *method == number);
+        assert!(error.to_string().contains(name) && error.kind().is_unsupported(), "{error}");
+    }
+}
+
+/// An array by every method that is neither stored nor deflated, as `x` between two others.
+#[cfg(feature = "methods")]
+fn foreign() -> Vec<(Vec<u8>, Archive)> {
+    let fixture = crate::fixtures::bytes("methods.npz");
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(fixture)).unwrap();
+    let mut found = Vec::new();
+    for (name, method, flags) in [("bzip2.npy", 12, 0), ("lzma.npy", 14, 1 << 1)] {
+        let (mut content, mut data) = (Vec::new(), Vec::new());
+        zip.by_name(name).unwrap().read_to_end(&mut content).unwrap();
+        zip.by_name_raw(name.as_bytes()).unwrap().read_to_end(&mut data).unwrap();
+        found.push((content, data, method, flags));
+    }
+    // One frame of one block, as it is (RFC 8878).
+    let content = u32s(&values("x"));
+    let length = u8::try_from(content.len()).unwrap();
+    let block = u32::from(length) << 3 | 1;
+    let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, length], &block.to_le_bytes()[..3], &content].concat();
+    found.push((content, frame, 93, 0));
+    let archive = |(content, data, method, flags): (Vec<u8>, Vec<u8>, u16, u16)| {
+        let mut entry = stored("x.npy", &content);
+        (entry.header.method, entry.header.flags) = (method, flags);
+        entry.header.compressed_size = u32::try_from(data.len()).unwrap();
+        (content, with_x(Entry { data, ..entry }))
+    };
+    found.into_iter().map(archive).collect()
+}
+
+/// `x` with other data, whose length is true.
+#[cfg(feature = "methods")]
+fn with_data(archive: &Archive, data: &[u8]) -> Archive {
+    let mut archive = archive.clone();
+    archive.entries[X].data = data.into();
+    let length = u32::try_from(data.len()).unwrap();
+    both(&mut archive, X, |header| header.compressed_size = length);
+    archive.lay_out();
+    archive
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn z19_the_other_methods_of_numpy_read() {
+    for (content, archive) in foreign() {
+        agrees_with_zip(&archive.bytes());
+        each_reader!(&archive.bytes(), |npz| {
+            let npz = npz.unwrap();
+            the_others_read(&npz, &["x"]);
+            npz.verify().unwrap();
+            assert_eq!(*npz.member("x").unwrap().bytes().unwrap(), content);
+            assert!(npz.member("x").unwrap().header().unwrap().count() > 0);
+        });
+    }
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn z26_a_damaged_stream_of_another_method_is_refused() {
+    for (_, archive) in foreign() {
+        let sound = archive.entries[X].data.clone();
+        for length in [0, 1, 4, 9, sound.len() / 2, sound.len() - 1] {
+            assert_rule!(broken(&with_data(&archive, &sound[..length])), "Z26", K::BadStream { .. });
+        }
+        for data in [vec![0; sound.len()], vec![0xff; sound.len()], [&[0], &sound[..]].concat()] {
+            assert_rule!(broken(&with_data(&archive, &data)), "Z26", K::BadStream { .. });
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn z26_a_stream_of_another_method_that_is_longer_or_shorter_than_its_content_is_refused() {
+    for (content, archive) in foreign() {
+        for other in [&content[..content.len() - 1], &[&content[..], b"!"].concat()] {
+            let mut archive = archive.clone();
+            let (sum, length) = (crc32fast::hash(other), u32::try_from(other.len()).unwrap());
+            both(&mut archive, X, |header| (header.crc32, header.size) = (sum, length));
+            assert_rule!(broken(&archive), "Z26", K::BadStream { .. });
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn z26_data_behind_a_stream_of_another_method_is_refused() {
+    for (_, archive) in foreign() {
+        for more in [&[0][..], b"a longer text behind the stream"] {
+            let data = [&archive.entries[X].data, more].concat();
+            assert_rule!(broken(&with_data(&archive, &data)), "Z26", K::BadStream { .. });
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn z27_content_of_another_method_that_differs_from_its_checksum_is_refused() {
+    for (content, mut archive) in foreign() {
+        let sum = crc32fast::hash(&content);
+        for wrong in [sum ^ 1, 0] {
+            both(&mut archive, X, |header| header.crc32 = wrong);
+            let error = agreed(each_reader!(&archive.bytes(), |npz| {
+                let npz = npz.unwrap();
+                let member = npz.member("x").unwrap();
+                agreed([member.bytes().unwrap_err(), member.verify().unwrap_err()])
+            }));
+            assert_rule!(error, "Z27", K::Checksum { computed, stored } if (*computed, *stored) == (sum, wrong));
+            each_reader!(&archive.bytes(), OpenOptions::new().verify(Verify::Never), |npz| {
+                assert_eq!(*npz.unwrap().member("x").unwrap().bytes().unwrap(), content);
+            });
+        }
+    }
+}
+
+#[test]
+fn z20_any_other_method_is_refused_by_number() {
+    for number in [1, 2, 6, 7, 9, 10, 13, 20, 95, 98, 99, 0x0100, 0x0800, WIDE16] {
+        let error = refused(&lie(|archive| both(archive, X, |header| header.method = number)), "x");
+        assert_rule!(error, "Z20", K::UnsupportedMethod { method } if *method == number);
+        assert!(error.to_string().contains(&number.to_string()), "{error}");
+    }
+}
+
+// Z25 to Z27
+
+#[test]
+fn z25_more_than_deflate_can_do_is_refused_before_it_is_tried() {
+    let declared = |size: u64| {
+        let mut archive = with_x(deflated("x.npy", &u32s(&values("x"))));
+        let record = &mut archive.records[X];
+        record.size = u32::try_from(size).unwrap_or(WIDE);
+        if record.size == WIDE {
+            record.extra = zip64_extra(&[size]);
+        }
+        archive.entries[X].header.size = record.size;
+        archive.entries[X].header.extra = record.extra.clone();
+        archive.lay_out();
+        archive
+    };
+    let most = u64::from(declared(0).records[X].compressed_size) * 1032;
+    for declared_size in [most + 1, 1 << 31, 1 << 32, 1 << 40, u64::MAX] {
+        let error = refused(&declared(declared_size), "x");
+        assert_rule!(error, "Z25", K::ImplausibleSize { size, compressed } if *size == declared_size && compressed * 1032 == most);
+    }
+    // Up to there it is tried.
+    let error = broken(&declared(most));
+    assert_rule!(error, "Z26", K::BadStream { .. });
+    let mut archive = with_x(deflated("x.npy", b""));
+    archive.entries[X].data.clear();
+    both(&mut archive, X, |header| (header.compressed_size, header.size) = (0, 1));
+    archive.lay_out();
+    assert_rule!(refused(&archive, "x"), "Z25", K::ImplausibleSize { compressed: 0, size: 1 });
+}
+
+/// Every call that takes the content of `x` refuses it.
+#[track_caller]
+fn broken(archive: &Archive) -> Error {
+    let bytes = archive.bytes();
+    agrees_with_zip(&bytes);
+    agreed(each_reader!(&bytes, |npz| {
+        let npz = npz.unwrap();
+        the_others_read(&npz, &["x"]);
+        let member = npz.member("x").unwrap();
+        let mut destination = Array1::<u32>::zeros(3);
+        let errors = [
+            member.bytes().expect_err("bytes"),
+            member.verify().expect_err("verify"),
+            npz.verify().expect_err("verify of all"),
+        ];
+        let errors = agreed(errors);
+        if member.header().is_ok_and(|header| header.shape() == [3]) {
+            let as_array = [
+                member.read::<u32, Ix1>().expect_err("read"),
+                member.get::<u32, Ix1>().expect_err("get"),
+                member.read_into(destination.view_mut()).expect_err("read_into"),
+            ];
+            assert_eq!(agreed(as_array).kind().rule(), errors.kind().rule());
+        }
+        assert_eq!(errors.member(), Some("x"));
+        errors
+    }))
+}
+
+/// `x` is deflated, its data this stream, its content said to be `content`.
+fn stream(content: &[u8], data: Vec<u8>) -> Archive {
+    let mut entry = deflated("x.npy", content);
+    entry.header.compressed_size = u32::try_from(data.len()).unwrap();
+    entry.data = data;
+    with_x(entry)
+}
+
+#[test]
+fn z26_a_stream_that_is_no_deflate_stream_is_refused() {
+    let content = u32s(&values("x"));
+    let sound = deflate(&content);
+    reads(&stream(&content, sound.clone()), 3);
+    let with = |index: usize, byte: u8| {
+        let mut data = sound.clone();
+        data[index] = byte;
+        data
+    };
+    let cases = [
+        ("a block of no kind", with(0, 0b111)),
+        ("a length and its complement that differ", with(3, 0)),
+        ("random bytes", vec![0xa5; sound.len()]),
+        ("a zlib header before it", [&[0x78, 0x9c], &sound[..]].concat()),
+        ("a distance beyond the start", vec![0x4b, 0x04, 0x12, 0x00, 0xff, 0xff]),
+    ];
+    for (what, data) in cases {
+        let error = broken(&stream(&content, data));
+        assert_rule!(error, "Z26", K::BadStream { .. });
+        assert_eq!(error.kind().rule(), Some("Z26"), "{what}");
+    }
+}
+
+#[test]
+fn z26_a_stream_that_ends_before_its_content_is_refused() {
+    let content = u32s(&values("x"));
+    // It is complete, and the declared content has four bytes more; none of them; only the preamble.
+    for length in [content.len() - 4, 0, 128] {
+        assert_rule!(broken(&stream(&content, deflate(&content[..length]))), "Z26", K::BadStream { .. });
+    }
+    // Cut off, at each byte of its head and in the middle.
+    let sound = deflate(&content);
+    for length in [1, 2, 4, 5, 6, 100, sound.len() - 1] {
+        assert_rule!(broken(&stream(&content, sound[..length].into())), "Z26", K::BadStream { .. });
+    }
+}
+
+#[test]
+fn z26_a_stream_that_goes_on_behind_its_content_is_refused() {
+    let content = u32s(&values("x"));
+    // One byte, a megabyte.
+    for more in [1, 1 << 20] {
+        let data = deflate(&[&content[..], &vec![0; more]].concat());
+        assert_rule!(broken(&stream(&content, data)), "Z26", K::BadStream { .. });
+    }
+    // No content at all, and a stream that has some.
+    assert_rule!(broken(&stream(b"", deflate(&content))), "Z26", K::BadStream { .. });
+}
+
+#[test]
+fn z26_a_stream_without_a_final_block_is_refused() {
+    let content = u32s(&values("x"));
+    let mut data = deflate(&content);
+    data[0] = 0;
+    assert_rule!(broken(&stream(&content, data.clone())), "Z26", K::BadStream { .. });
+    // Nor does another block without content help, which is not final either; one that is final does.
+    data.extend([0, 0, 0, 0xff, 0xff]);
+    assert_rule!(broken(&stream(&content, data.clone())), "Z26", K::BadStream { .. });
+    data.extend(deflate(b""));
+    reads(&stream(&content, data), 3);
+    assert_rule!(broken(&stream(b"", Vec::new())), "Z26", K::BadStream { .. });
+}
+
+#[test]
+fn z26_data_behind_the_final_block_is_refused() {
+    let content = u32s(&values("x"));
+    for more in [vec![0], deflate(b""), vec![0; 300_000]] {
+        let data = [deflate(&content), more].concat();
+        assert_rule!(broken(&stream(&content, data)), "Z26", K::BadStream { .. });
+    }
+}
+
+#[test]
+fn z27_content_that_differs_from_its_checksum_is_refused() {
+    let content = u32s(&values("x"));
+    let sum = crc32fast::hash(&content);
+    for sound in [stored("x.npy", &content), deflated("x.npy", &content)] {
+        // The checksum is wrong; zero is a checksum like any other.
+        for wrong in [sum ^ 1, 0, WIDE] {
+            let mut archive = with_x(sound.clone());
+            both(&mut archive, X, |header| header.crc32 = wrong);
+            let error = broken_copy(&archive);
+            assert_rule!(error, "Z27", K::Checksum { computed, stored } if (*computed, *stored) == (sum, wrong));
+        }
+        // The content is: its last element, or a blank of the preamble, which changes no value.
+        let blank = sound.data.len() - content.len() + 125;
+        for (index, byte) in [(sound.data.len() - 1, 1), (blank, b'\t')] {
+            let mut archive = with_x(sound.clone());
+            archive.entries[X].data[index] = byte;
+            assert_rule!(broken_copy(&archive), "Z27", K::Checksum { stored, .. } if *stored == sum);
+        }
+    }
+}
+
+/// A copy of `x` is refused, also as bytes.
+#[track_caller]
+fn broken_copy(archive: &Archive) -> Error {
+    let mut destination = Array1::<u32>::zeros(3);
+    agreed(each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        the_others_read(&npz, &["x"]);
+        let member = npz.member("x").unwrap();
+        agreed([
+            member.verify().expect_err("verify"),
+            npz.verify().expect_err("verify of all"),
+            member.read::<u32, Ix1>().expect_err("read"),
+            member.read_into(destination.view_mut()).expect_err("read_into"),
+        ])
+    }))
+}
+
+#[test]
+fn z27_a_checksum_is_held_against_what_is_copied_and_against_a_borrow_on_request() {
+    let damaged = |mut archive: Archive| {
+        *archive.entries[X].data.last_mut().unwrap() ^= 0x40;
+        archive.bytes()
+    };
+    let bytes = damaged(with_x(stored("x.npy", &[0; 1000])));
+    let take = |verify: Verify| {
+        each_reader!(&bytes, OpenOptions::new().verify(verify), |npz| {
+            npz.unwrap().member("x").unwrap().bytes().map(|bytes| bytes.len()).map_err(|error| error.into_kind())
+        })
+    };
+    // In memory and mapped the bytes are lent, by position they are copied.
+    let [lent, copied, mapped] = take(Verify::Copied);
+    assert!(lent.is_ok() && mapped.is_ok() && matches!(copied, Err(K::Checksum { .. })));
+    assert!(take(Verify::Never).iter().all(Result::is_ok));
+    assert!(take(Verify::Always).iter().all(|taken| matches!(taken, Err(K::Checksum { .. }))));
+
+    let x = npy("'|u1'", "(3,)", &[1, 2, 3]);
+    let archives = [with_x(stored("x.npy", &x)), with_x(deflated("x.npy", &x))].map(damaged);
+    for bytes in archives {
+        let never = OpenOptions::new().verify(Verify::Never);
+        each_reader!(&bytes, never, |npz| {
+            let npz = npz.unwrap();
+            assert_eq!(read_by_every_call::<u8, _>(&npz, "x"), [1, 2, 0x43]);
+            assert_rule!(npz.verify().unwrap_err(), "Z27", K::Checksum { .. });
+        });
+        let always = OpenOptions::new().verify(Verify::Always);
+        each_reader!(&bytes, always, |npz| {
+            let npz = npz.unwrap();
+            assert_rule!(npz.read::<u8, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+            assert_rule!(npz.get::<u8, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+        });
+    }
+    let bytes = damaged(with_x(stored("x.npy", &x)));
+    let file = written(&bytes);
+    let view = |verify| {
+        map(OpenOptions::new().verify(verify), file.path()).unwrap().view::<u8, Ix1>("x").map(|view| view.to_vec())
+    };
+    assert_eq!(view(Verify::Copied).unwrap(), [1, 2, 0x43]);
+    assert_rule!(view(Verify::Always).unwrap_err(), "Z27", K::Checksum { .. });
+}
+
+#[test]
+fn z27_an_array_without_elements_has_a_checksum_too() {
+    let mut archive = with_x(deflated("x.npy", &u32s(&[])));
+    both(&mut archive, X, |header| header.crc32 ^= 1);
+    each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        assert_rule!(npz.read::<u32, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+        assert_rule!(npz.get::<u32, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+    });
+}
