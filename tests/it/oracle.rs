@@ -251,9 +251,8 @@ fn noise(seed: u64, count: usize) -> Vec<u8> {
     (0..count.div_ceil(8)).flat_map(|_| next()).take(count).map(|byte| byte & mask).collect()
 }
 
-const DTYPES: [&str; 16] = [
-    "|b1", "|i1", "<i2", ">i4", "<i8", "|u1", ">u2", "<u4", ">u8", "<f4", ">f4", "<f8", ">f8", "<c8", ">c16", "<U3",
-];
+const DTYPES: [&str; 16] =
+    ["|b1", "|i1", "<i2", ">i4", "<i8", "|u1", ">u2", "<u4", ">u8", "<f4", ">f4", "<f8", ">f8", "<c8", ">c16", "<U3"];
 
 fn given() -> impl Strategy<Value = Given> {
     let order = select(&[Order::C, Order::Fortran][..]);
@@ -323,7 +322,8 @@ fn check_elements<T: Element + NoUninit>(npz: &Npz<&[u8]>, name: &str, given: &G
         assert_eq!(bytemuck::bytes_of(element), expected, "{index:?} of {given:?}");
     }
     // The other verbs give the same, bit by bit.
-    let bits = |array: &ArrayD<T>| array.iter().flat_map(|value| bytemuck::bytes_of(value).to_vec()).collect::<Vec<_>>();
+    let bits =
+        |array: &ArrayD<T>| array.iter().flat_map(|value| bytemuck::bytes_of(value).to_vec()).collect::<Vec<_>>();
     assert_eq!(bits(&npz.get::<T, IxDyn>(name).unwrap().into_owned()), bits(&array));
     if let Ok(view) = npz.view::<T, IxDyn>(name) {
         assert_eq!(bits(&view.to_owned()), bits(&array));
@@ -416,6 +416,7 @@ fn both_as_declared(npz: &Npz<&[u8]>, other: &mut NpzReader<Cursor<&[u8]>>, name
 }
 
 #[test]
+#[cfg(feature = "methods")]
 fn ndarray_npy_reads_the_same_arrays_from_the_fixtures() {
     let (mut same, mut refused) = (0, Vec::new());
     for file in archives() {
@@ -424,13 +425,16 @@ fn ndarray_npy_reads_the_same_arrays_from_the_fixtures() {
         for name in npz.members().map(|member| member.text()) {
             match both_as_declared(&npz, &mut other, &name) {
                 Some(Ok(())) => same += 1,
-                Some(Err(error)) => refused.push(format!("{file} {name} {error}")),
+                Some(Err(_)) => refused.push(format!("{file}: {name}")),
                 None => {}
             }
         }
     }
     assert!(same > 250, "{same}");
-    assert_eq!(refused, [""]);
+    // It has no decoder for these methods, and no parser for the `2L` of Python 2.
+    let methods = ["bzip2", "lzma"].map(|name| format!("methods.npz: {name}.npy"));
+    let python2 = ["shape", "one", "fortran"].map(|name| format!("python2.npz: {name}.npy"));
+    assert_eq!(refused, [&methods[..], &python2].concat());
 }
 
 #[test]
@@ -625,6 +629,6 @@ fn a_member_of_a_damaged_archive_that_both_accept_is_the_same_to_both() {
     };
     runner(2_000).run(&(0..BASES.len(), vec(damage(), 1..=4)), check).unwrap();
     let (same, missing) = total.get();
-    eprintln!("{same} {missing}");
-    assert!(same > 1_000, "{same}");
+    // Nearly all of what we accept, zip accepts.
+    assert!(same > 1_000 && missing < same / 100, "{same} {missing}");
 }

@@ -389,6 +389,24 @@ def check_pickled(checks, npz, folder):
     checks.same("the line for pickled arrays", out, {key: (kinds[key], a.tolist()) for key, a in arrays.items()})
 
 
+def check_readme(checks, npz, folder):
+    """The Python of the README: what it writes is borrowed, whole, and read by NumPy."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    namespace = {}
+    exec(code, namespace)
+    arrays = {"x": np.arange(5.0), "größe": np.array(3), "f": np.asfortranarray(np.ones((3, 4), "f4")),
+              "wide": np.zeros(2, [(f"field{i}", "u1") for i in range(900)]), "empty": np.zeros((0, 3))}
+    for align in (16, 64, 4096):
+        path = folder / f"aligned-{align}.npz"
+        namespace["savez_aligned"](path, align, **arrays)
+        with np.load(path, max_header_size=1 << 20) as loaded:
+            same = {key: bool(np.array_equal(loaded[key], array)) for key, array in arrays.items()}
+        checks.same(f"README: {align}: read by NumPy", same, dict.fromkeys(arrays, True))
+        run = subprocess.run([npz, "ls", "--json", path], capture_output=True, check=True)
+        found = {m["key"]: (m["access"], m["payload_offset"] % align) for m in json.loads(run.stdout)["members"]}
+        checks.same(f"README: {align}: borrowed", found, dict.fromkeys(arrays, ("borrow", 0)))
+
+
 def main():
     parser = argparse.ArgumentParser(description="Compares `npz ls --json` with NumPy.")
     parser.add_argument("--npz", required=True, type=Path, metavar="COMMAND", help="the npz to check")
@@ -407,6 +425,7 @@ def main():
         for path in written + committed:
             check_archive(checks, npz, path, methods)
         check_pickled(checks, npz, folder)
+        check_readme(checks, npz, folder)
     versions = f"NumPy {np.__version__}, Python {sys.version.split()[0]}"
     if ml_dtypes:
         versions += f", ml_dtypes {ml_dtypes.__version__}"

@@ -363,7 +363,7 @@ fn z11_a_count_of_entries_that_is_not_so_is_refused() {
 
 #[test]
 fn z11_without_zip64_the_count_has_sixteen_bits() {
-    for count in [65_535, 65_536, 65_537, 70_000] {
+    for count in [65_535, 65_536, 65_537] {
         let names = (0..count).map(|number| stored(&format!("{number}"), &[]));
         let mut entries: Vec<Entry> = names.collect();
         entries[0] = sound("before.npy");
@@ -377,6 +377,9 @@ fn z11_without_zip64_the_count_has_sixteen_bits() {
             }
             assert_eq!(npz.member("777").unwrap().bytes().unwrap().len(), 0);
         });
+        if count != 65_536 {
+            continue;
+        }
         archive.end.entries ^= 1;
         archive.end.disk_entries ^= 1;
         assert_rule!(unopened(&archive.bytes()), "Z11", K::DirectoryMismatch { expected, .. } if *expected == count as u64);
@@ -446,9 +449,11 @@ fn z12_several_disks_are_refused() {
     }
 }
 
+type Lie = fn(&mut Zip64);
+
 #[test]
 fn z12_several_disks_are_refused_in_the_zip64_records() {
-    let lies: [(bool, fn(&mut Zip64)); 7] = [
+    let lies: [(bool, Lie); 7] = [
         (false, |zip64| zip64.locator_disk = 1),
         (false, |zip64| zip64.disks = 2),
         (false, |zip64| zip64.disks = WIDE),

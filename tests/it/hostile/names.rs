@@ -125,7 +125,8 @@ fn z22_a_name_that_is_marked_as_utf8_and_is_not_is_no_key() {
             assert!(!npz.contains(&key) && !npz.contains(&text));
             assert!(matches!(npz.read::<u32, Ix1>(&key).unwrap_err().kind(), K::NoSuchKey));
             assert_eq!(member.name(), name);
-            assert_eq!(member.read::<u32, Ix1>().unwrap_err().member(), Some(&*key));
+            let error = member.read::<u32, Ix1>().unwrap_err();
+            assert!([&*key, &*text].map(Some).contains(&error.member()), "{error:?}");
         });
     }
 }
@@ -163,7 +164,7 @@ fn z22_the_last_of_several_unicode_paths_counts_too() {
     let first_stale = [unicode_path(1, !sum, b"y.npy"), unicode_path(1, sum, b"after.npy")].concat();
     bad_name(&with_extra(first_stale), "Z22", &[X, 2], &["x", "after"]);
     let first_another = [unicode_path(1, sum, b"y.npy"), unicode_path(1, sum, b"after.npy")].concat();
-    bad_name(&with_extra(first_another), "Z22", &[X, 2], &["x", "y", "after"]);
+    bad_name(&with_extra(first_another), "Z22", &[X, 2], &["x", "after"]);
 }
 
 #[test]

@@ -1,0 +1,357 @@
+//! Parts of axis 0: the rows are those of the whole array, and little else is read for them.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use ndarray::{Array, ArrayD, Axis, Dimension, Ix1, Ix2, Ix3, IxDyn, Slice};
+use npzmap::{Element, ErrorKind, Limits, Npy, Npz, OpenOptions, Source, Unaligned, Verify};
+use serde_json::Value;
+
+use crate::elements::{self, Json, Work, arrays, kind, lengths, map, text, with_type};
+use crate::fixtures::{self, EXPECTED};
+use crate::forge::{self, Archive, Entry};
+
+const FILES: [&str; 7] = [
+    "kinds-stored.npz",
+    "kinds-deflated.npz",
+    "shapes.npz",
+    "versions.npz",
+    "datetimes-stored.npz",
+    "pipe.npz",
+    "pipe-compressed.npz",
+];
+
+/// Counts what it did.
+struct EveryRange<'a, S> {
+    npz: &'a Npz<S>,
+    entry: &'a Value,
+    ranges: usize,
+}
+
+impl<S: Source> Work for EveryRange<'_, S> {
+    fn checked<T: Element + Json>(&mut self) {
+        let (key, shape) = (text(self.entry, "key"), lengths(self.entry));
+        let member = self.npz.member(key).unwrap();
+        let Some(rows) = shape.first().copied() else {
+            let refused = kind(member.read_rows::<T, IxDyn>(0..1));
+            assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 0, .. }), "{key}: {refused}");
+            return;
+        };
+        let whole = member.read::<T, IxDyn>().unwrap();
+        for start in 0..=rows {
+            for end in start..=rows {
+                let found = member.read_rows::<T, IxDyn>(start..end);
+                let found = found.unwrap_or_else(|error| panic!("{key}, {start}..{end}: {error}"));
+                let expected = whole.slice_axis(Axis(0), Slice::from(start..end));
+                assert_eq!(found.shape(), expected.shape(), "{key}, {start}..{end}");
+                assert_eq!(values(&found), values(&expected.to_owned()), "{key}, {start}..{end}");
+                self.ranges += 1;
+            }
+        }
+        for (start, end) in [(0, rows + 1), (rows + 1, rows + 1), (1, 0), (usize::MAX, 0), (0, usize::MAX)] {
+            let refused = kind(member.read_rows::<T, IxDyn>(Range { start, end }));
+            let ErrorKind::RowsOutOfRange { start: from, end: to, rows: of } = refused else { panic!("{refused}") };
+            assert_eq!((from, to, of), (start, end, rows), "{key}");
+        }
+    }
+}
+
+/// In C order and to the last bit, as text.
+fn values<T: Json, D: Dimension>(array: &Array<T, D>) -> String {
+    Value::from_iter(array.iter().map(|value| value.json())).to_string()
+}
+
+fn every_range<S: Source>(open: impl Fn(&str) -> Npz<S>) {
+    let (mut members, mut ranges) = (0, 0);
+    for file in FILES {
+        let npz = open(file);
+        for entry in arrays(file).filter(|entry| entry["descr"].as_str().is_some_and(|descr| !descr.starts_with('['))) {
+            let mut work = EveryRange { npz: &npz, entry, ranges: 0 };
+            if with_type(text(entry, "descr"), &mut work) {
+                members += 1;
+                ranges += work.ranges;
+            }
+        }
+    }
+    assert!(members >= 330 && ranges > 3_000, "{members} arrays, {ranges} ranges");
+}
+
+#[test]
+fn all_ranges_of_rows_by_position_are_those_of_the_array() {
+    every_range(|file| Npz::open(fixtures::path(file)).unwrap());
+}
+
+#[test]
+fn all_ranges_of_rows_in_memory_are_those_of_the_array() {
+    every_range(|file| Npz::new(fixtures::bytes(file)).unwrap());
+}
+
+#[test]
+fn all_ranges_of_rows_in_a_map_are_those_of_the_array() {
+    every_range(map);
+}
+
+/// A source that is read by position and remembers each read.
+struct Counting {
+    bytes: Vec<u8>,
+    reads: Mutex<Vec<(u64, usize)>>,
+}
+
+impl Counting {
+    /// An archive of these entries, opened; the reads of that are forgotten.
+    fn open(entries: Vec<Entry>) -> (Npz<Counting>, Archive) {
+        let archive = Archive::new(entries);
+        let npz = Npz::new(Counting { bytes: archive.bytes(), reads: Mutex::default() }).unwrap();
+        npz.source().taken();
+        (npz, archive)
+    }
+
+    fn taken(&self) -> Vec<(u64, usize)> {
+        std::mem::take(&mut self.reads.lock().unwrap())
+    }
+}
+
+impl Source for Counting {
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.reads.lock().unwrap().push((offset, buf.len()));
+        let start = usize::try_from(offset).unwrap();
+        buf.copy_from_slice(self.bytes.get(start..start + buf.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// What finds a stored array: its local header, and what lies behind it.
+const WINDOW: usize = 600;
+
+/// An array of `u32`, each its own number in the order of the file.
+fn numbers(shape: (usize, usize), order: &str) -> Vec<u8> {
+    let text = format!("{{'descr': '<u4', 'fortran_order': {order}, 'shape': {shape:?}, }}\n");
+    let count = u32::try_from(shape.0 * shape.1).unwrap();
+    let payload: Vec<u8> = (0..count).flat_map(u32::to_le_bytes).collect();
+    [forge::preamble((1, 0), text), payload].concat()
+}
+
+/// Where in the file the elements of the first entry begin.
+fn elements_at(archive: &Archive, shape: (usize, usize)) -> u64 {
+    archive.data_at(0) + (archive.entries[0].data.len() - shape.0 * shape.1 * 4) as u64
+}
+
+#[test]
+fn rows_in_c_order_cost_one_read_of_just_them() {
+    let shape = (1000, 50);
+    let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "False"))]);
+    let elements = elements_at(&archive, shape);
+    for rows in [10..20, 0..1, 999..1000, 500..501, 0..1000] {
+        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let expected =
+            Array::from_shape_fn((rows.len(), 50), |(row, column)| ((rows.start + row) * 50 + column) as u32);
+        assert_eq!(found, expected);
+        let reads = npz.source().taken();
+        let (first, last) = (reads[0], reads[1]);
+        assert!(reads.len() == 2 && first.0 == 0 && first.1 <= WINDOW, "{rows:?}: {reads:?}");
+        assert_eq!(last, (elements + rows.start as u64 * 200, rows.len() * 200), "{rows:?}");
+    }
+    assert_eq!(npz.read_rows::<u32, Ix2>("a", 7..7).unwrap().dim(), (0, 50));
+    assert_eq!(npz.source().taken().len(), 1, "nothing but the header is read for no rows");
+    assert!(npz.read_rows::<u32, Ix2>("a", 7..1001).is_err());
+    assert_eq!(npz.source().taken().len(), 1, "nothing but the header is read for rows that are not there");
+}
+
+#[test]
+fn rows_in_fortran_order_are_read_through_small_gaps() {
+    // Columns are 4,000 bytes apart: less than a page, so that one read takes all of them.
+    let shape = (1000, 50);
+    let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "True"))]);
+    let elements = elements_at(&archive, shape);
+    for rows in [10..20, 0..1, 999..1000, 0..1000] {
+        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let expected =
+            Array::from_shape_fn((rows.len(), 50), |(row, column)| (column * 1000 + rows.start + row) as u32);
+        assert_eq!(found, expected, "{rows:?}");
+        let reads = npz.source().taken();
+        assert!(reads.len() == 2 && reads[0].1 <= WINDOW, "{rows:?}: {reads:?}");
+        assert_eq!(reads[1], (elements + rows.start as u64 * 4, 49 * 4000 + rows.len() * 4), "{rows:?}");
+    }
+}
+
+#[test]
+fn rows_in_fortran_order_far_apart_are_read_one_by_one() {
+    let shape = (2000, 50);
+    let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "True"))]);
+    let elements = elements_at(&archive, shape);
+    let found = npz.read_rows::<u32, Ix2>("a", 10..20).unwrap();
+    assert_eq!(found, Array::from_shape_fn((10, 50), |(row, column)| (column * 2000 + 10 + row) as u32));
+    let reads = npz.source().taken();
+    assert!(reads[0].1 <= WINDOW, "{reads:?}");
+    let columns: Vec<_> = (0..50).map(|column| (elements + column * 8000 + 40, 40)).collect();
+    assert_eq!(reads[1..], columns);
+
+    // The edge: a gap of a page is read along, of one number more is not.
+    for (rows, expected) in [(0..2000, 2), (0..977, 2), (0..976, 2), (0..975, 51)] {
+        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        assert_eq!(found[(rows.len() - 1, 49)], 49 * 2000 + rows.len() as u32 - 1);
+        assert_eq!(npz.source().taken().len(), expected, "{rows:?}");
+    }
+}
+
+#[test]
+fn rows_in_fortran_order_never_take_a_buffer_of_the_whole_array() {
+    let shape = (1000, 1000);
+    let (npz, _) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "True"))]);
+    for rows in [3..5, 0..1000] {
+        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        assert_eq!(
+            found,
+            Array::from_shape_fn((rows.len(), 1000), |(row, column)| (column * 1000 + rows.start + row) as u32)
+        );
+        let reads = npz.source().taken();
+        assert!(reads.len() <= 6 && reads.iter().all(|(_, length)| *length <= 1 << 20), "{rows:?}: {reads:?}");
+    }
+}
+
+#[test]
+fn rows_of_a_deflated_member_are_read_no_further_than_needed() {
+    let shape = (10_000, 100);
+    let (npz, archive) = Counting::open(vec![forge::deflated("a.npy", &numbers(shape, "False"))]);
+    assert!(archive.entries[0].data.len() > 4_000_000);
+    for (rows, limit) in [(0..10, 300 << 10), (100..200, 400 << 10), (5000..5001, 2_300 << 10)] {
+        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let expected =
+            Array::from_shape_fn((rows.len(), 100), |(row, column)| ((rows.start + row) * 100 + column) as u32);
+        assert_eq!(found, expected);
+        let total: usize = npz.source().taken().iter().map(|(_, length)| length).sum();
+        // Up to the last row, and a buffer of compressed bytes more, of 256 KiB.
+        assert!(total < limit && total >= rows.end * 400, "{rows:?}: {total}");
+    }
+}
+
+fn with_verify(bytes: &[u8], verify: Verify) -> Npz<Vec<u8>> {
+    OpenOptions::new().verify(verify).source(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn rows_before_a_damaged_part_of_a_deflated_member_are_read() {
+    // 400,000 bytes in blocks of 65,535; the fourth block begins with a type that does not exist.
+    let mut archive = Archive::new(vec![forge::deflated("a.npy", &numbers((1000, 100), "False"))]);
+    archive.entries[0].data[3 * (65_535 + 5)] = 6;
+    for verify in [Verify::Never, Verify::Copied] {
+        let npz = with_verify(&archive.bytes(), verify);
+        let found = npz.read_rows::<u32, Ix2>("a", 100..400).unwrap();
+        assert_eq!((found[(0, 0)], found[(299, 99)]), (10_000, 39_999));
+        let refused = kind(npz.read_rows::<u32, Ix2>("a", 100..600));
+        assert!(matches!(refused, ErrorKind::BadStream { .. }), "{refused}");
+    }
+    let refused = kind(with_verify(&archive.bytes(), Verify::Always).read_rows::<u32, Ix2>("a", 100..400));
+    assert!(matches!(refused, ErrorKind::BadStream { .. }), "{refused}");
+}
+
+#[test]
+fn a_flipped_byte_elsewhere_is_found_when_everything_is_verified() {
+    for (entry, fortran) in
+        [(forge::stored as fn(&str, &[u8]) -> Entry, false), (forge::stored, true), (forge::deflated, false)]
+    {
+        let order = if fortran { "True" } else { "False" };
+        let mut archive = Archive::new(vec![entry("a.npy", &numbers((1000, 10), order))]);
+        *archive.entries[0].data.last_mut().unwrap() ^= 1; // of the last number
+        let npz = with_verify(&archive.bytes(), Verify::Copied);
+        let found = npz.read_rows::<u32, Ix2>("a", 1..3).unwrap();
+        let (row, column) = if fortran { (1, 1000) } else { (10, 1) };
+        assert_eq!(found, Array::from_shape_fn((2, 10), |(i, j)| (row * (i + 1) + column * j) as u32));
+        // The damage itself is not noticed in part of a member, and noticed in the whole.
+        let found = npz.read_rows::<u32, Ix2>("a", 999..1000).unwrap();
+        assert_eq!(found[(0, 9)], 9999 ^ 1 << 24);
+        let refused = kind(npz.read::<u32, Ix2>("a"));
+        assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
+        // Not one row without the whole being right.
+        let npz = with_verify(&archive.bytes(), Verify::Always);
+        for rows in [1..3, 0..0, 0..1000] {
+            let refused = kind(npz.read_rows::<u32, Ix2>("a", rows));
+            assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn rows_of_an_undamaged_archive_are_read_when_everything_is_verified() {
+    let entries = vec![
+        forge::stored("c.npy", &numbers((1000, 10), "False")),
+        forge::stored("f.npy", &numbers((1000, 10), "True")),
+        forge::deflated("d.npy", &numbers((1000, 10), "False")),
+    ];
+    let npz = with_verify(&Archive::new(entries).bytes(), Verify::Always);
+    for (key, first) in [("c", 20), ("f", 2), ("d", 20)] {
+        let found = npz.read_rows::<u32, Ix2>(key, 2..999).unwrap();
+        assert_eq!((found.dim(), found[(0, 0)]), ((997, 10), first), "{key}");
+    }
+}
+
+#[test]
+fn of_the_budget_only_the_rows_are_counted() {
+    let bytes = Archive::new(vec![forge::deflated("a.npy", &numbers((1000, 100), "False"))]).bytes();
+    let npz = OpenOptions::new().limits(Limits::new().max_decoded_bytes(4_000)).source(bytes).unwrap();
+    assert_eq!(npz.read_rows::<u32, Ix2>("a", 500..510).unwrap()[(9, 99)], 50_999);
+    let refused = kind(npz.read_rows::<u32, Ix2>("a", 500..511));
+    assert!(matches!(refused, ErrorKind::LimitExceeded { found: 4_400, limit: 4_000, .. }), "{refused}");
+}
+
+#[test]
+fn other_types_and_dimensions_are_refused_as_for_the_whole() {
+    let npz = Npz::open(fixtures::path("kinds-deflated.npz")).unwrap();
+    let refused = kind(npz.read_rows::<f64, Ix2>("f4-le-c", 0..1));
+    assert!(matches!(refused, ErrorKind::DtypeMismatch { .. }), "{refused}");
+    let refused = kind(npz.read_rows::<f32, Ix3>("f4-le-c", 0..1));
+    assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 2, expected: 3 }), "{refused}");
+    let error = npz.read_rows::<f32, Ix2>("f4-le-c", 2..4).unwrap_err();
+    assert_eq!((error.member(), error.path()), (Some("f4-le-c"), Some(&*fixtures::path("kinds-deflated.npz"))));
+    let refused = kind(Npz::open(fixtures::path("object.npz")).unwrap().read_rows::<u64, Ix1>("objects", 0..1));
+    assert!(matches!(refused, ErrorKind::Pickled), "{refused}");
+}
+
+#[test]
+fn a_bool_that_is_none_is_found_in_its_rows_only() {
+    let content = forge::npy("'|b1'", "(4, 2)", &[0, 1, 1, 0, 1, 2, 0, 1]);
+    for entry in [forge::stored("a.npy", &content), forge::deflated("a.npy", &content)] {
+        let npz = Npz::new(Archive::new(vec![entry]).bytes()).unwrap();
+        assert_eq!(npz.read_rows::<bool, Ix2>("a", 0..2).unwrap(), ndarray::arr2(&[[false, true], [true, false]]));
+        assert_eq!(npz.read_rows::<bool, Ix2>("a", 3..4).unwrap(), ndarray::arr2(&[[false, true]]));
+        // Its position is that in the file, as for the whole.
+        for refused in [kind(npz.read::<bool, Ix2>("a")), kind(npz.read_rows::<bool, Ix2>("a", 1..3))] {
+            assert!(matches!(refused, ErrorKind::InvalidElement { index: 5, .. }), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_of_records_are_records() {
+    let entry = arrays("records-stored.npz").find(|entry| entry["key"] == "one-field-le-f").unwrap();
+    let npz = map("records-stored.npz");
+    #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
+    #[repr(C)]
+    struct Only {
+        only: i16,
+    }
+    npzmap::record!(Only { only: i16 });
+    let whole = npz.read::<Only, Ix2>("one-field-le-f").unwrap();
+    elements::assert_values(&whole.map(|record| record.only).view(), &entry["fields"][0]["values"], "whole");
+    let rows = npz.read_rows::<Unaligned<Only>, Ix2>("one-field-le-f", 1..2).unwrap();
+    assert_eq!(rows.map(|record| record.get()).row(0), whole.row(1));
+}
+
+#[test]
+fn rows_of_a_plain_file_are_read_as_well() {
+    for file in ["plain.npy", "plain-f.npy"] {
+        let expected: Vec<f64> = (4..8).map(|index| EXPECTED["npy"][file]["values"][index].as_f64().unwrap()).collect();
+        let found: ArrayD<f32> = Npy::open(fixtures::path(file)).unwrap().read_rows(1..2).unwrap();
+        assert_eq!(
+            (found.shape(), found.map(|value| f64::from(*value)).into_raw_vec_and_offset().0),
+            (&[1, 4][..], expected)
+        );
+        let refused = kind(Npy::new(fixtures::bytes(file)).unwrap().read_rows::<f32, Ix2>(2..4));
+        assert!(matches!(refused, ErrorKind::RowsOutOfRange { start: 2, end: 4, rows: 3 }), "{refused}");
+    }
+}
