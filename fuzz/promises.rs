@@ -1,7 +1,7 @@
 // The promises that the fuzz targets hold the library to. Plain `cargo test` holds it to them, too, with every seed
 // and every regression.
 
-use ndarray::IxDyn;
+use ndarray::{Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
 use npzmap::{Element, Header, Limits, Npz, OpenOptions, Source, Unaligned, Verify};
 
@@ -20,6 +20,7 @@ pub(crate) fn open(bytes: &[u8]) {
             let _ = member.verify();
             let _ = member.bytes();
             let _ = member.strings();
+            let _ = member.read_any();
             let _ = member.access_in_map();
             take(&npz, &member.key());
         }
@@ -49,6 +50,12 @@ fn take_as<T: Element, S: Source + AsRef<[u8]>>(npz: &Npz<S>, key: &str) {
     let same = |a: &T, b: &T| bytemuck::bytes_of(a) == bytemuck::bytes_of(b);
     assert_eq!(array.shape(), got.shape());
     assert!(array.iter().zip(&got).all(|(a, b)| same(a, b)));
+    if let Some(rows) = array.shape().first().map(|rows| rows / 2) {
+        let part = npz.read_rows::<T, IxDyn>(key, 0..rows).expect("what was read can be read in part");
+        let whole = array.slice_axis(Axis(0), Slice::from(..rows));
+        assert_eq!(part.shape(), whole.shape());
+        assert!(part.iter().zip(&whole).all(|(a, b)| same(a, b)));
+    }
     if let Ok(view) = npz.view::<T, IxDyn>(key) {
         assert!(got.is_view());
         assert!(array.iter().zip(&view).all(|(a, b)| same(a, b)));

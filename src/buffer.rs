@@ -24,6 +24,14 @@ pub(crate) fn zeroed<B: Pod>(count: usize) -> Result<Vec<B>> {
     Ok(vec)
 }
 
+/// Room for `count` values that are made one by one.
+pub(crate) fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    let bytes = (count as u64).saturating_mul(size_of::<T>() as u64);
+    vec.try_reserve_exact(count).map_err(|_| ErrorKind::OutOfMemory { bytes })?;
+    Ok(vec)
+}
+
 /// Asks for huge pages behind fresh memory. It is advice: whatever becomes of it, the memory is the same.
 #[cfg(target_os = "linux")]
 fn advise_huge(bytes: &[u8]) {

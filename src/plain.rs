@@ -20,7 +20,9 @@ use crate::npy::element::Element;
 use crate::npy::header::Header;
 use crate::open::{OpenOptions, Verify};
 use crate::shared::{Holder, SharedArray, sealed};
-use crate::source::{FileSource, InMemory, ReadAt, Source, open_regular};
+#[cfg(feature = "mmap")]
+use crate::source::open_regular;
+use crate::source::{FileSource, InMemory, ReadAt, Source};
 use crate::take::Payload;
 
 /// A file that is one array, as `np.save` writes it. The verbs are those of [`Npz`](crate::Npz), without a key.

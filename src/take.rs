@@ -162,7 +162,7 @@ impl<'a, S: Source> Found<'a, S> {
 
     pub(crate) fn read_any(&self) -> Result<AnyArray> {
         self.array(self.checks_copies(), |header, content| {
-            self.check_budget(header.nbytes())?;
+            self.check_budget(any::nbytes(&header))?;
             any::read(&header, |bytes| to_the_end(content, bytes))
         })
     }
@@ -170,7 +170,7 @@ impl<'a, S: Source> Found<'a, S> {
     pub(crate) fn strings(&self) -> Result<Array<String, IxDyn>> {
         self.array(self.checks_copies(), |header, content| {
             array::check_strings(&header)?;
-            self.check_budget(header.nbytes())?;
+            self.check_budget(array::strings_nbytes(&header))?;
             let mut bytes = buffer::zeroed(header.nbytes())?;
             to_the_end(content, &mut bytes)?;
             array::strings(&header, &bytes)
@@ -189,7 +189,9 @@ impl<'a, S: Source> Found<'a, S> {
             let (part, rows) = check(&header)?;
             self.verify_if_always()?;
             return array::read(&part, |bytes| {
-                rows.gather(bytes, |offset, piece| self.read_piece(&header, elements, offset, piece))
+                // In memory there is nothing to gain by reading pieces together.
+                let gap = if matches!(elements, Elements::Here { .. }) { 0 } else { rows::GAP };
+                rows.gather(bytes, gap, |offset, piece| self.read_piece(&header, elements, offset, piece))
             });
         }
         let always = self.verify == Verify::Always;
@@ -229,6 +231,7 @@ impl<'a, S: Source> Found<'a, S> {
     pub(crate) fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
         self.array(self.checks_copies(), |header, content| {
             let leaf = field::find(header.dtype(), path)?;
+            self.check_budget(leaf.nbytes(&header))?;
             let array = field::read(&header, &leaf, |bytes| content.read_exact(bytes))?;
             content.finish()?;
             Ok(array)

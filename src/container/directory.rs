@@ -249,11 +249,11 @@ impl Pass<'_> {
                 let known = *entry.get();
                 match self.duplicates {
                     Duplicates::Refuse => {
-                        refused.push((known, Refusal::Duplicate(known)));
-                        refused.push((record.position, Refusal::Duplicate(known)));
+                        refuse(refused, (known, Refusal::Duplicate(known)));
+                        refuse(refused, (record.position, Refusal::Duplicate(known)));
                     }
                     Duplicates::Last => {
-                        refused.push((known, Refusal::Duplicate(record.position)));
+                        refuse(refused, (known, Refusal::Duplicate(record.position)));
                         *entry.get_mut() = record.position;
                     }
                 }
@@ -282,13 +282,13 @@ impl Pass<'_> {
         if farthest > start {
             let overlap = Refusal::Overlap { end: farthest, start, over_directory: false };
             // Each neighbour that reaches over this one's start was the farthest when it was added, or is inside it.
-            refused.push((holder, overlap));
-            refused.push((position, overlap));
+            refuse(refused, (holder, overlap));
+            refuse(refused, (position, overlap));
         }
         let end = place.least_end(name_length);
         if end > range.start {
             let overlap = Refusal::Overlap { end, start: range.start, over_directory: true };
-            refused.push((position, overlap));
+            refuse(refused, (position, overlap));
         }
         if end > farthest {
             self.ends = (end, position);
@@ -310,15 +310,14 @@ impl Pass<'_> {
             }
         }
         refused.extend(disputed);
-        refused.sort_unstable();
-        refused.dedup_by_key(|(position, _)| *position);
+        once_each(refused);
         refused.shrink_to_fit();
         self.directory
     }
 
     /// The members in the order in which they lie in the file: O(n log n), once.
     fn sort(&mut self) {
-        let mut places: Vec<(u64, Position)> = Vec::new();
+        let mut places: Vec<(u64, Position)> = Vec::with_capacity(self.directory.count);
         for record in Records::new(self.bytes).flatten() {
             if let Ok(place) = record.raw.place(self.directory.base) {
                 places.push((place.offset, record.position));
@@ -334,13 +333,32 @@ impl Pass<'_> {
                 self.overlap(place, *position, record.raw.name.len());
             }
         }
-        self.directory.starts = Some(places.into_iter().map(|(start, _)| start).collect());
+        // Not collected from the pairs, whose memory it would keep.
+        let mut starts = Vec::with_capacity(places.len());
+        starts.extend(places.iter().map(|(start, _)| *start));
+        self.directory.starts = Some(starts);
     }
 
     fn bad_record(&self, position: Position, problem: &'static str) -> Error {
         let at = self.directory.range.start.saturating_add(position.into());
         Error::from(ErrorKind::BadDirectory { problem }).at(at)
     }
+}
+
+/// Remembers a refusal. Before the list grows, what it says twice of one member goes.
+fn refuse(refused: &mut Vec<(Position, Refusal)>, refusal: (Position, Refusal)) {
+    if refused.len() == refused.capacity() {
+        once_each(refused);
+        if refused.len() > refused.capacity() / 2 {
+            refused.reserve(refused.len().max(4));
+        }
+    }
+    refused.push(refusal);
+}
+
+fn once_each(refused: &mut Vec<(Position, Refusal)>) {
+    refused.sort_unstable();
+    refused.dedup_by_key(|(position, _)| *position);
 }
 
 /// The records of a directory, in its order.

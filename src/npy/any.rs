@@ -166,6 +166,14 @@ impl RawArray {
     }
 }
 
+/// The bytes that an array takes as what it is; of strings, without their text.
+pub(crate) fn nbytes(header: &Header) -> usize {
+    match header.dtype().as_scalar().map(|scalar| scalar.kind()) {
+        Some(Kind::Str | Kind::Bytes) => array::strings_nbytes(header),
+        _ => header.nbytes(),
+    }
+}
+
 /// Reads an array as what it is. `fill` fills the bytes of all elements, and has checked them.
 pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<AnyArray> {
     if header.dtype().has_object() {
@@ -199,7 +207,8 @@ pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8]) -> Result<()>) 
         }
         (Kind::Bytes, _) => {
             let bytes = read_bytes(header, fill)?;
-            let items = bytes.chunks_exact(size.max(1)).map(|item| super::text::trim(item).to_vec()).collect();
+            let mut items = buffer::with_capacity(header.count())?;
+            items.extend(bytes.chunks_exact(size.max(1)).map(|item| super::text::trim(item).to_vec()));
             let items = Array::from_shape_vec(array::shape::<IxDyn>(header), items);
             AnyArray::Bytes(items.map_err(|_| array::payload_length(header, bytes.len()))?)
         }

@@ -198,6 +198,11 @@ pub(crate) fn strings(header: &Header, payload: &[u8]) -> Result<Array<String, I
     array.map_err(|_| payload_length(header, found).into())
 }
 
+/// The bytes that they take as strings, their text apart.
+pub(crate) fn strings_nbytes(header: &Header) -> usize {
+    text::nbytes(header).max(header.nbytes())
+}
+
 /// Whether the elements can be taken as strings.
 pub(crate) fn check_strings(header: &Header) -> Result<()> {
     text::check(header)?;

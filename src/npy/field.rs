@@ -45,6 +45,12 @@ fn no_field(dtype: &Dtype, field: &str) -> crate::error::Error {
 }
 
 impl Leaf<'_> {
+    /// The number of bytes of the field in all items.
+    pub(crate) fn nbytes(&self, header: &Header) -> usize {
+        let inner: usize = self.axes.iter().map(|(length, _)| *length).product();
+        header.count().saturating_mul(inner).saturating_mul(self.dtype.item_size())
+    }
+
     fn enter_subarray(&mut self) {
         while let Dtype::Subarray(inner) = self.dtype {
             let mut stride = inner.item_size();

@@ -6,7 +6,7 @@ use super::header::{Header, Order};
 use crate::error::{ErrorKind, Result};
 
 /// Gaps up to a page are read along: the kernel has read them anyway.
-const GAP: usize = 4096;
+pub(crate) const GAP: usize = 4096;
 /// What is read through when gaps are read along.
 const SPAN: usize = 1 << 20;
 
@@ -46,18 +46,23 @@ pub(crate) fn plan(header: &Header, range: Range<usize>) -> Result<(Header, Rows
 }
 
 impl Rows {
-    /// Reads the pieces into `bytes`, one after the other. `read_at` reads elements' bytes by their offset.
+    /// Reads the pieces into `bytes`, one after the other. `read_at` reads elements' bytes by their offset; gaps up to
+    /// `widest` are read along, to save calls.
     pub(crate) fn gather(
         &self,
         bytes: &mut [u8],
+        widest: usize,
         mut read_at: impl FnMut(usize, &mut [u8]) -> Result<()>,
     ) -> Result<()> {
         if self.piece == 0 {
             return Ok(());
         }
+        if self.stride == self.piece {
+            return read_at(self.start, bytes); // one piece after the other
+        }
         let at = |index: usize| self.start + index * self.stride;
         let together = match self.stride.checked_sub(self.piece) {
-            Some(gap @ 0..=GAP) if self.count > 1 => (SPAN / (self.piece + gap)).max(1),
+            Some(gap) if widest > 0 && gap <= widest && self.count > 1 => (SPAN / (self.piece + gap)).max(1),
             _ => 1,
         };
         let mut span = Vec::new();

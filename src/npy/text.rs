@@ -2,6 +2,7 @@
 
 use super::dtype::{ByteOrder, Dtype, Kind, Scalar};
 use super::header::Header;
+use crate::buffer;
 use crate::error::{ErrorKind, Result};
 
 const SURROGATE: &str = "a surrogate, which is no character";
@@ -20,18 +21,23 @@ pub(crate) fn check(header: &Header) -> Result<Scalar> {
     }
 }
 
+/// The bytes that strings of this header take, without their text.
+pub(crate) fn nbytes(header: &Header) -> usize {
+    header.count().saturating_mul(size_of::<String>())
+}
+
 /// The strings in `payload`, as they lie. As in NumPy, NULs at the end are filling, inner ones are characters.
 pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
-    let items = payload.chunks_exact(scalar.item_size().max(1)).enumerate();
-    items
-        .map(|(index, item)| {
-            let text = match scalar.kind() {
-                Kind::Str => decode_ucs4(item, scalar.byte_order()),
-                _ => decode_bytes(item),
-            };
-            text.map_err(|problem| ErrorKind::BadText { index, problem }.into())
-        })
-        .collect()
+    let items = payload.chunks_exact(scalar.item_size().max(1));
+    let mut strings = buffer::with_capacity(items.len())?;
+    for (index, item) in items.enumerate() {
+        let text = match scalar.kind() {
+            Kind::Str => decode_ucs4(item, scalar.byte_order()),
+            _ => decode_bytes(item),
+        };
+        strings.push(text.map_err(|problem| ErrorKind::BadText { index, problem })?);
+    }
+    Ok(strings)
 }
 
 pub(crate) fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {

@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayView, Ix1, Ix2, IxDyn, ShapeBuilder};
 use npzmap::{AnyArray, Dtype, Element, ErrorKind, Fault, Kind, Method, Npz, Order, RawArray, Source, Visitor};
 use serde_json::Value;
 
-use crate::elements::{Json, arrays, assert_values, hex, kind, lengths, map, text};
+use crate::elements::{arrays, assert_values, hex, kind, lengths, map, text};
 use crate::fixtures::{self, EXPECTED};
 use crate::forge::{self, Archive};
 
@@ -51,7 +51,7 @@ fn check_all<S: Source>(open: impl Fn(&str) -> Npz<S>) {
     }
     let decoded = |entry: &&Value| is_decoded(entry);
     let total: usize = everything().map(|(_, entries)| entries.iter().filter(decoded).count()).sum();
-    assert_eq!((seen.iter().sum::<usize>(), &seen[..2]), (total, &[11, 3][..]));
+    assert_eq!((seen.iter().sum::<usize>(), &seen[..2]), (total, &[10, 2][..]));
 }
 
 /// That it is of the variant that its dtype means, with the values that NumPy reads.
@@ -125,7 +125,7 @@ fn check_raw(raw: &RawArray, entry: &Value, dtype: &Dtype, payload: &[u8], what:
     let items: Vec<_> = raw.bytes().chunks_exact(size.max(1)).collect();
     let shape = IxDyn(raw.shape()).set_f(raw.order() == Order::Fortran);
     let items = ArrayView::from_shape(shape, &items).unwrap();
-    let json = |item: &&[u8]| match &descr[..2] {
+    let json = |item: &&[u8]| match descr.get(..2).unwrap_or_default() {
         "<V" => item.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)).into(),
         ">V" => item.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte)).into(),
         _ => Value::from(hex(item)),
@@ -280,7 +280,7 @@ impl Source for Slow {
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if offset < self.size() / 2 && buf.len() < 1 << 20 {
+        if offset < self.size() / 2 {
             std::thread::sleep(Duration::from_millis(100));
         }
         self.0.read_exact_at(offset, buf)

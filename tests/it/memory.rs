@@ -147,7 +147,12 @@ fn the_counters_count() {
 /// Members of one name after another, with nothing in them, and the size of the directory.
 fn many(count: usize, name: impl Fn(usize) -> String) -> (Archive, isize) {
     let entries = (0..count).map(|number| stored(&name(number), b"")).collect();
-    let archive = Archive::new(entries);
+    let mut archive = Archive::new(entries);
+    // Only the directory is changed from here on: the members become bytes before it, which are quicker to write.
+    let (entries, records) = (std::mem::take(&mut archive.entries), std::mem::take(&mut archive.records));
+    archive.gap = Archive { entries, ..archive.clone() }.bytes();
+    archive.gap.truncate(archive.end.offset as usize);
+    archive.records = records;
     let size = archive.end.size as isize;
     (archive, size)
 }
@@ -377,12 +382,44 @@ fn a_copy_of_a_deflated_array_is_one_allocation_beside_the_decoder() {
 
 #[test]
 #[cfg(feature = "methods")]
-fn a_copy_by_the_other_methods_is_one_allocation_beside_the_decoder() {
-    for method in [CompressionMethod::Bzip2, CompressionMethod::Zstd] {
-        let way = Way { method, state: 4 << 20 };
-        check_copies_of::<f64>(way, 20_000, [0, 1].into_iter());
-        check_copies_of::<bool>(way, 20_000, [0, 1].into_iter());
-    }
+fn a_copy_of_a_bzip2_array_is_one_allocation_beside_the_decoder() {
+    let way = Way { method: CompressionMethod::Bzip2, state: 4 << 20 };
+    check_copies_of::<f64>(way, 4_000, [0, 1].into_iter());
+    check_copies_of::<bool>(way, 4_000, [0, 1].into_iter());
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn a_copy_of_a_zstd_array_is_one_allocation_beside_the_decoder() {
+    let way = Way { method: CompressionMethod::Zstd, state: 4 << 20 };
+    check_copies_of::<f64>(way, 4_000, [0, 1].into_iter());
+    check_copies_of::<bool>(way, 4_000, [0, 1].into_iter());
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn a_zstd_window_that_lies_costs_no_more_than_zstd_allows() {
+    // A frame (RFC 8878) of one raw block, with a window of 2^27 bytes, and then of 2^31.
+    let content = array("|u1", &[1], Order::C, &[7]);
+    let block = u32::try_from(content.len() << 3 | 1).unwrap().to_le_bytes();
+    let archive = |log: u8| {
+        let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3], &block[..3], &content].concat();
+        let mut entry = stored("a.npy", &content);
+        entry.header.method = 93;
+        entry.header.compressed_size = frame.len().try_into().unwrap();
+        entry.data = frame;
+        Archive::new(vec![entry]).bytes()
+    };
+    let bytes = archive(27);
+    let npz = Npz::new(&bytes[..]).unwrap();
+    let (array, cost) = cost(|| npz.read::<u8, Ix1>("a").unwrap());
+    assert_eq!(array.to_vec(), [7]);
+    assert!(cost.peak <= (129 << 20), "{cost:?}");
+    let bytes = archive(31);
+    let npz = Npz::new(&bytes[..]).unwrap();
+    let (error, cost) = self::cost(|| npz.read::<u8, Ix1>("a").unwrap_err());
+    assert!(matches!(error.kind(), ErrorKind::BadStream { .. }), "{error}");
+    assert!(cost.peak <= (1 << 20), "{cost:?}");
 }
 
 /// 65,536 zeros of type `<f8`, as Python's `zipfile` encodes them by LZMA.
@@ -509,7 +546,7 @@ fn rows_allocate_the_rows() {
             let content = array("<f8", &[rows, columns], order, &payload);
             let opened = Opened::new(&archive(&[("a.npy", way.method, content)]));
             let (in_memory, by_position) = (Npz::new(opened.bytes()).unwrap(), Npz::open(opened.file.path()).unwrap());
-            for part in [0..10, 5_000..7_500, 9_999..10_000, 0..10_000] {
+            for part in [0..10, 5_000..7_500, 9_999..10_000, 100..9_900, 0..10_000] {
                 let nbytes = part.len() * columns * 8;
                 let copy = [
                     cost_of(nbytes, || in_memory.read_rows::<f64, Ix2>("a", part.clone()).unwrap()),
@@ -657,34 +694,51 @@ fn fields_of_a_member_that_decodes_to_more_than_the_limit_are_refused() {
 }
 
 #[test]
-fn hostile_directories_cost_no_more_than_their_size_and_forty_bytes_a_member() {
+fn strings_are_held_against_the_limit_as_what_they_become() {
+    // Of 600,000 bytes, 14,400,000: a `String` takes 24.
+    let content = array("|S1", &[600_000], Order::C, &vec![0; 600_000]);
+    let bytes = Archive::new(vec![deflated("a.npy", &content)]).bytes();
+    let npz = OpenOptions::new().limits(Limits::new().max_decoded_bytes(1 << 20)).source(&bytes[..]).unwrap();
+    for read in [&(|| npz.strings("a").map(drop)) as &dyn Fn() -> Result<()>, &|| npz.read_any("a").map(drop)] {
+        let (result, cost) = cost(read);
+        let error = result.expect_err("14,400,000 bytes are more than the limit");
+        assert!(matches!(error.kind(), ErrorKind::LimitExceeded { .. }), "{error}");
+        assert!(cost.peak <= LITTLE, "{cost:?}");
+    }
+    // As bytes they are within it.
+    assert_eq!(npz.read::<npzmap::FixedBytes<1>, Ix1>("a").unwrap().len(), 600_000);
+}
+
+#[test]
+fn hostile_directories_cost_no_more_than_their_size_and_sixty_bytes_a_member() {
     const COUNT: usize = 40_000;
     let mut over = Vec::new();
     let mut measure = |what: &str, archive: &Archive| {
         let bytes = archive.bytes();
         let (npz, cost) = cost(|| Npz::new(&bytes[..]).unwrap());
         assert_eq!(npz.len(), COUNT);
-        let most = 40 * COUNT as isize + archive.end.size as isize + (64 << 10);
+        let most = 60 * COUNT as isize + archive.end.size as isize + (64 << 10);
         if cost.peak > most {
             over.push(format!("{what}: {} of {} bytes a member", cost.peak / COUNT as isize, most / COUNT as isize));
         }
     };
     let name = |number: usize| format!("{number:05}.npy");
 
-    measure("all sound", &many(COUNT, name).0);
+    let (sound, _) = many(COUNT, name);
+    measure("all sound", &sound);
     measure("all of one name", &many(COUNT, |_| "a.npy".to_owned()).0);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     archive.records.reverse();
     measure("in reverse", &archive);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     for (number, record) in archive.records.iter_mut().enumerate() {
         record.name = format!("{number:05}\0npy").into();
     }
     measure("all with NUL", &archive);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     for (number, record) in archive.records.iter_mut().enumerate() {
         let checksum = crc32fast::hash(&record.name).to_le_bytes();
         record.extra = forge::extra(0x7075, &[&[1], &checksum[..], format!("x{number:05}").as_bytes()].concat());
@@ -692,24 +746,24 @@ fn hostile_directories_cost_no_more_than_their_size_and_forty_bytes_a_member() {
     archive.lay_out();
     measure("all renamed", &archive);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     archive.records.iter_mut().for_each(|record| (record.offset, record.size, record.compressed_size) = (0, 0, 0));
     measure("all at one place", &archive);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     for record in &mut archive.records {
         (record.size, record.compressed_size) = (100, 100);
     }
     measure("all reaching into the next", &archive);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     for record in &mut archive.records {
         (record.size, record.compressed_size) = (100, 100);
     }
     archive.records.reverse();
     measure("all reaching into the next, in reverse", &archive);
 
-    let (mut archive, _) = many(COUNT, name);
+    let mut archive = sound.clone();
     archive.records.iter_mut().for_each(|record| record.name = b"\xff".to_vec());
     archive.records.iter_mut().for_each(|record| record.flags |= 1 << 11);
     archive.lay_out();

@@ -39,6 +39,7 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 /// The names of the archives among the fixtures.
+#[cfg(feature = "methods")]
 fn archives() -> Vec<String> {
     let entries = std::fs::read_dir(fixtures::path("")).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

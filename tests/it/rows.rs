@@ -326,6 +326,18 @@ fn a_bool_that_is_none_is_found_in_its_rows_only() {
     }
 }
 
+#[cfg(feature = "methods")]
+#[test]
+fn rows_of_members_of_every_method_are_those_of_the_array() {
+    let npz = Npz::open(fixtures::path("methods.npz")).unwrap();
+    for key in ["stored", "deflated", "bzip2", "lzma"] {
+        let found = npz.read_rows::<f32, Ix2>(key, 1..3).unwrap();
+        assert_eq!(found, Array::from_shape_fn((2, 6), |(row, column)| (6 + row * 6 + column) as f32), "{key}");
+        let npz = with_verify(&fixtures::bytes("methods.npz"), Verify::Always);
+        assert_eq!(npz.read_rows::<f32, Ix2>(key, 3..4).unwrap()[(0, 5)], 23.0, "{key}");
+    }
+}
+
 #[test]
 fn rows_of_records_are_records() {
     let entry = arrays("records-stored.npz").find(|entry| entry["key"] == "one-field-le-f").unwrap();

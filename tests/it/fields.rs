@@ -1,0 +1,434 @@
+//! One field of a record, borrowed where it lies or copied, without a Rust type for the record.
+
+use std::collections::BTreeMap;
+
+use bytemuck::{Pod, Zeroable};
+use ndarray::{Ix0, Ix1, Ix2, Ix3, IxDyn};
+use npzmap::{Element, ErrorKind, InMemory, Limits, Npz, OpenOptions, Reason, Source, Unaligned, Verify};
+use serde_json::Value;
+
+use crate::elements::{Json, Work, assert_values, hex, is_native, kind, lengths, map, placed, text, with_type};
+use crate::fixtures::{self, EXPECTED};
+use crate::forge::{self, Archive};
+
+/// The records of every archive that are not too wide to be listed.
+fn records() -> impl Iterator<Item = (&'static str, &'static Value)> {
+    let archives = EXPECTED["archives"].as_object().unwrap();
+    let all = archives
+        .iter()
+        .flat_map(|(file, entries)| entries.as_array().unwrap().iter().map(move |entry| (file.as_str(), entry)));
+    all.filter(|(_, entry)| entry.get("fields").is_some_and(Value::is_array))
+}
+
+/// A field of an array, and what NumPy says of it.
+struct Leaf<'a, S> {
+    npz: &'a Npz<S>,
+    entry: &'a Value,
+    field: &'a Value,
+    what: &'a str,
+}
+
+impl<S> Leaf<'_, S> {
+    fn path(&self) -> String {
+        let names: Vec<_> = self.field["path"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        names.join(".")
+    }
+
+    /// Those of the array, and those of sub-arrays behind them.
+    fn shape(&self) -> Vec<usize> {
+        [lengths(self.entry), lengths(self.field)].concat()
+    }
+}
+
+/// Reads every field.
+struct Read<'a, S>(Leaf<'a, S>);
+
+impl<S: Source> Work for Read<'_, S> {
+    fn checked<T: Element + Json>(&mut self) {
+        let Leaf { npz, entry, field, what } = &self.0;
+        let path = self.0.path();
+        let array = npz.read_field::<T, IxDyn>(text(entry, "key"), &path);
+        let array = array.unwrap_or_else(|error| panic!("{what}: {path}: {error}"));
+        assert_eq!(array.shape(), self.0.shape(), "{what}: {path}");
+        assert_values(&array.view(), &field["values"], what);
+    }
+}
+
+/// Borrows every field, as its type and at any address; counts what came of it.
+struct View<'a, S> {
+    leaf: Leaf<'a, S>,
+    outcomes: &'a mut BTreeMap<&'static str, usize>,
+}
+
+impl<S: InMemory> View<'_, S> {
+    /// What must come of it.
+    fn plan(&self, alignment: usize, size: usize) -> Result<u64, Reason> {
+        let Leaf { npz, entry, field, .. } = &self.leaf;
+        if text(entry, "method") != "stored" {
+            return Err(Reason::Compressed);
+        }
+        let number = |value: &Value| value.as_u64().unwrap();
+        let offset = number(&entry["data_offset"]) + number(&field["offset"]);
+        if self.leaf.shape().contains(&0) {
+            return Ok(offset);
+        }
+        if !is_native(text(field, "descr")) {
+            return Err(Reason::ByteOrder);
+        }
+        // Between two records there is at least this.
+        let stride = usize::try_from(number(&entry["itemsize"])).unwrap();
+        if lengths(entry).iter().any(|length| *length > 1) && !stride.is_multiple_of(size) {
+            return Err(Reason::Stride { stride, size });
+        }
+        let address = npz.source().as_slice().unwrap().as_ptr().addr() as u64 + offset;
+        if !address.is_multiple_of(alignment as u64) {
+            return Err(Reason::Misaligned { offset, required: alignment });
+        }
+        Ok(offset)
+    }
+
+    fn check<T: Element + Json>(&mut self) -> bool {
+        let Leaf { npz, entry, field, what } = &self.leaf;
+        let path = self.leaf.path();
+        let found = npz.field::<T, IxDyn>(text(entry, "key"), &path);
+        let outcome = match (self.plan(align_of::<T>(), size_of::<T>()), found) {
+            (Ok(offset), Ok(view)) => {
+                assert_eq!(view.shape(), self.leaf.shape(), "{what}: {path}");
+                assert_values(&view, &field["values"], what);
+                let source = npz.source().as_slice().unwrap().as_ptr().addr();
+                assert!(view.is_empty() || view.as_ptr().addr() - source == usize::try_from(offset).unwrap(), "{what}");
+                "borrowed"
+            }
+            (Err(expected), Err(error)) => match error.kind() {
+                ErrorKind::CannotBorrow { reason: Reason::Stride { stride, size }, .. } => {
+                    // Of which axis is left open.
+                    assert!(matches!(expected, Reason::Stride { size: of, .. } if of == *size), "{what}: {error}");
+                    assert!(!stride.is_multiple_of(*size) && error.to_string().contains("read_field"), "{error}");
+                    "stride"
+                }
+                ErrorKind::CannotBorrow { reason, .. } => {
+                    assert_eq!(*reason, expected, "{what}: {path}");
+                    reason.as_str()
+                }
+                kind => panic!("{what}: {path}: {kind}"),
+            },
+            (plan, found) => panic!("{what}: {path}: {plan:?} was expected, not {:?}", found.err()),
+        };
+        *self.outcomes.entry(outcome).or_insert(0) += 1;
+        outcome == "borrowed"
+    }
+}
+
+impl<S: InMemory> Work for View<'_, S> {
+    fn checked<T: Element + Json>(&mut self) {
+        self.check::<T>();
+    }
+
+    fn plain<T: Element + Json + Pod>(&mut self) {
+        let aligned = self.check::<T>();
+        // At any address: what is left are byte order, compression and strides.
+        assert!(self.check::<Unaligned<T>>() || !aligned);
+    }
+}
+
+fn read_every_field<S: Source>(open: impl Fn(&str) -> Npz<S>) {
+    let mut seen = 0;
+    for (file, entry) in records() {
+        let npz = open(file);
+        for field in entry["fields"].as_array().unwrap() {
+            let what = format!("{file}: {}: {}", entry["name"], field["path"]);
+            let leaf = Leaf { npz: &npz, entry, field, what: &what };
+            let known = with_type(text(field, "descr"), &mut Read(leaf));
+            assert!(known || !cfg!(feature = "half") && text(field, "descr").ends_with("f2"), "{what}");
+            seen += usize::from(known);
+        }
+    }
+    assert!(seen >= 345, "{seen}");
+}
+
+#[test]
+fn every_field_by_position_is_what_numpy_reads() {
+    read_every_field(|file| Npz::open(fixtures::path(file)).unwrap());
+}
+
+#[test]
+fn every_field_in_memory_is_what_numpy_reads() {
+    read_every_field(|file| Npz::new(fixtures::bytes(file)).unwrap());
+}
+
+#[test]
+fn every_field_is_borrowed_where_it_can_be_and_else_says_why() {
+    let mut outcomes = BTreeMap::new();
+    for (file, entry) in records() {
+        let bytes = fixtures::bytes(file);
+        for shift in [0, 1, 2, 4] {
+            let offset =
+                entry.get("data_offset").map_or(0, |offset| usize::try_from(offset.as_u64().unwrap()).unwrap());
+            let (room, range) = placed(&bytes, offset, shift);
+            let npz = Npz::new(&room[range]).unwrap();
+            for field in entry["fields"].as_array().unwrap() {
+                let what = format!("{file}: {}: {}", entry["name"], field["path"]);
+                let leaf = Leaf { npz: &npz, entry, field, what: &what };
+                with_type(text(field, "descr"), &mut View { leaf, outcomes: &mut outcomes });
+            }
+        }
+    }
+    let kinds: Vec<_> = outcomes.keys().copied().collect();
+    assert_eq!(kinds, ["borrowed", "byte-order", "compressed", "misaligned", "stride"], "{outcomes:?}");
+    assert!(outcomes.values().all(|count| *count >= 16), "{outcomes:?}");
+}
+
+#[test]
+fn a_field_in_a_map_lies_in_the_map() {
+    let npz = map("records-stored.npz");
+    let temp = npz.field::<f32, Ix2>("titles-le-c", "temp").unwrap();
+    let n = npz.field::<i32, Ix2>("titles-le-c", "n").unwrap();
+    let start = npz.payload("titles-le-c").unwrap().bytes().as_ptr().addr();
+    assert_eq!((temp.as_ptr().addr(), n.as_ptr().addr()), (start, start + 4));
+    assert_eq!((temp.strides(), n.strides()), (&[6, 2][..], &[6, 2][..]));
+    assert_eq!((temp[(0, 2)], n[(0, 0)]), (1.5, 2));
+    // In Fortran order, the first axis is the near one.
+    let temp = npz.field::<Unaligned<f32>, Ix2>("titles-le-f", "temp").unwrap();
+    assert_eq!((temp.strides(), temp[(0, 2)].get()), (&[2, 4][..], 1.5));
+}
+
+#[test]
+fn the_field_of_a_source_that_cannot_lend_is_read() {
+    // `field` asks for a source in memory; what is left to refuse at run time is compression.
+    let npz = Npz::open(fixtures::path("records-deflated.npz")).unwrap();
+    let read = npz.read_field::<f64, Ix2>("packed-be-c", "score").unwrap();
+    assert_eq!((read[(0, 2)], read[(1, 0)], read.is_standard_layout()), (1.5, -2.25, true));
+    let npz = map("records-deflated.npz");
+    let refused = kind(npz.field::<Unaligned<f64>, Ix2>("packed-le-c", "score"));
+    assert!(matches!(refused, ErrorKind::CannotBorrow { reason: Reason::Compressed, .. }), "{refused}");
+}
+
+/// An archive in memory of one stored array.
+fn one(descr: &str, shape: &str, payload: &[u8]) -> Npz<Vec<u8>> {
+    Npz::new(Archive::new(vec![forge::stored("a.npy", &forge::npy(descr, shape, payload))]).bytes()).unwrap()
+}
+
+fn i32s(values: impl IntoIterator<Item = i32>) -> Vec<u8> {
+    values.into_iter().flat_map(i32::to_le_bytes).collect()
+}
+
+#[test]
+fn sub_arrays_add_their_axes_at_the_end_with_their_strides() {
+    // Two records of 12 numbers: a (2, 3), then two pairs of (x, (y, y)).
+    let descr = "[('m', '<i4', (2, 3)), ('p', [('x', '<i4'), ('y', '<i4', (2,))], (2,))]";
+    let npz = one(descr, "(2,)", &i32s(0..24));
+    let expected = |at: &dyn Fn(usize, usize, usize) -> usize| {
+        ndarray::Array3::from_shape_fn((2, 2, 3), |(record, i, j)| at(record, i, j) as i32)
+    };
+    let m = npz.field::<Unaligned<i32>, Ix3>("a", "m").unwrap();
+    assert_eq!(m.strides(), [12, 3, 1]);
+    assert_eq!(m.map(|value| value.get()), expected(&|record, i, j| record * 12 + i * 3 + j));
+    let x = npz.field::<Unaligned<i32>, Ix2>("a", "p.x").unwrap();
+    assert_eq!((x.strides(), x.map(|value| value.get())), (&[12, 3][..], ndarray::arr2(&[[6, 9], [18, 21]])));
+    let y = npz.field::<Unaligned<i32>, Ix3>("a", "p.y").unwrap();
+    let values = ndarray::arr3(&[[[7, 8], [10, 11]], [[19, 20], [22, 23]]]);
+    assert_eq!((y.strides(), y.map(|value| value.get())), (&[12, 3, 1][..], values.clone()));
+    assert_eq!(npz.read_field::<i32, Ix3>("a", "p.y").unwrap(), values);
+    assert_eq!(npz.read_field::<i32, Ix3>("a", "m").unwrap(), expected(&|record, i, j| record * 12 + i * 3 + j));
+
+    for refused in [kind(npz.field::<Unaligned<i32>, Ix1>("a", "m")), kind(npz.read_field::<i32, Ix1>("a", "m"))] {
+        assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 3, expected: 1 }), "{refused}");
+    }
+}
+
+#[test]
+fn the_field_of_a_single_record_needs_no_stride() {
+    let npz = one("[('a', '|i1'), ('b', '<i4')]", "()", &[7, 1, 2, 0, 0]);
+    assert_eq!(npz.field::<Unaligned<i32>, Ix0>("a", "b").unwrap()[()].get(), 513);
+    assert_eq!(npz.read_field::<i32, Ix0>("a", "b").unwrap()[()], 513);
+    let npz = one("[('a', '|i1'), ('b', '<i4')]", "(1, 1)", &[7, 1, 2, 0, 0]);
+    assert_eq!(npz.field::<Unaligned<i32>, Ix2>("a", "b").unwrap()[(0, 0)].get(), 513);
+    let npz = one("[('a', '|i1'), ('b', '<i4')]", "(0,)", &[]);
+    assert!(npz.field::<i32, Ix1>("a", "b").unwrap().is_empty());
+    assert!(npz.read_field::<i32, Ix1>("a", "b").unwrap().is_empty());
+}
+
+#[test]
+fn strides_that_are_no_multiple_are_named() {
+    let npz = one("[('a', '|i1'), ('b', '<i4')]", "(2,)", &[0; 10]);
+    let error = npz.field::<Unaligned<i32>, Ix1>("a", "b").unwrap_err();
+    let expected = Reason::Stride { stride: 5, size: 4 };
+    assert!(matches!(error.kind(), ErrorKind::CannotBorrow { reason, .. } if *reason == expected), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "a: cannot borrow as Unaligned<i32>: the values of 4 bytes lie 5 bytes apart, which is no multiple; \
+         use read_field(), or view the whole record as a Rust type"
+    );
+}
+
+#[test]
+fn a_record_within_a_record_is_a_field_as_well() {
+    #[derive(Clone, Copy, Debug, PartialEq, Zeroable, Pod)]
+    #[repr(C)]
+    struct Pos {
+        x: f32,
+        y: f32,
+    }
+    npzmap::record!(Pos { x: f32, y: f32 });
+
+    for key in ["nested-le-c", "nested-be-c", "nested-le-f"] {
+        for npz in [map("records-stored.npz"), map("records-deflated.npz")] {
+            let pos = npz.read_field::<Pos, Ix2>(key, "pos").unwrap();
+            assert_eq!(pos.map(|pos| pos.x), npz.read_field::<f32, Ix2>(key, "pos.x").unwrap(), "{key}");
+            assert_eq!(pos.map(|pos| pos.y), npz.read_field::<f32, Ix2>(key, "pos.y").unwrap(), "{key}");
+            assert_eq!((pos[(0, 2)].x, pos[(0, 2)].y), (1.5, 1.5), "{key}");
+        }
+    }
+    let npz = one("[('p', [('x', '<f4'), ('y', '<f4')]), ('n', '<i8')]", "(2,)", &{
+        let mut payload = vec![0; 32];
+        payload[16..20].copy_from_slice(&2.5_f32.to_le_bytes());
+        payload
+    });
+    assert_eq!(npz.field::<Unaligned<Pos>, Ix1>("a", "p").unwrap()[1].get(), Pos { x: 2.5, y: 0.0 });
+}
+
+#[test]
+fn a_field_that_is_not_there_is_named_with_what_is_there() {
+    let npz = map("records-stored.npz");
+    for (key, path, field, dtype) in [
+        ("nested-le-c", "nothing", "nothing", "[('pos', "),
+        ("nested-le-c", "pos.z", "z", "[('x', '<f4'), ('y', '<f4')]"),
+        ("nested-le-c", "inner.deep.z.re", "re", "<c8"),
+        ("nested-le-c", "x", "x", "[('pos', "),
+        ("nested-le-c", "pos..x", ".x", "[('x', "),
+        ("nested-le-c", ".pos", ".pos", "[('pos', "),
+        ("titles-le-c", "Count", "Count", "[(("),
+        ("aligned-le-c", "f1", "f1", "[('flag', "),
+    ] {
+        let errors =
+            [npz.field::<f32, IxDyn>(key, path).unwrap_err(), npz.read_field::<f32, IxDyn>(key, path).unwrap_err()];
+        for error in errors {
+            let ErrorKind::NoSuchField { field: found, dtype: within } = error.kind() else {
+                panic!("{path}: {error}")
+            };
+            assert_eq!(found, field, "{path}");
+            assert!(within.starts_with(dtype), "{path}: {within}");
+            assert_eq!(error.member(), Some(key));
+        }
+    }
+    let refused = kind(map("kinds-stored.npz").read_field::<f32, IxDyn>("f4-le-c", "x"));
+    assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{refused}");
+}
+
+#[test]
+fn a_dot_at_the_end_of_a_path_is_no_field() {
+    let npz = map("records-stored.npz");
+    for (key, path) in [("packed-le-c", "id."), ("nested-le-c", "pos.x."), ("nested-le-c", "pos.")] {
+        for refused in [kind(npz.read_field::<u32, IxDyn>(key, path)), kind(npz.field::<u32, IxDyn>(key, path))] {
+            assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{path}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn a_dot_may_be_part_of_a_name() {
+    let descr =
+        "[('a.b', '<i4'), ('a', [('b', '<i4'), ('c', '<i4'), ('d.e', [('f', '<i4')])]), ('.', '<i4'), ('x.', '<i4')]";
+    let npz = one(descr, "(2,)", &i32s(0..12));
+    for (path, first) in [("a.b", 0), ("a.c", 2), ("a.d.e.f", 3), (".", 4), ("x.", 5)] {
+        assert_eq!(npz.read_field::<i32, Ix1>("a", path).unwrap().to_vec(), [first, first + 6], "{path}");
+        let view = npz.field::<Unaligned<i32>, Ix1>("a", path).unwrap();
+        assert_eq!(view.map(|value| value.get()).to_vec(), [first, first + 6], "{path}");
+    }
+    let refused = kind(npz.read_field::<i32, Ix1>("a", "a.d"));
+    assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{refused}");
+}
+
+#[test]
+fn a_field_of_another_type_is_refused() {
+    let npz = map("records-stored.npz");
+    let refusals = [
+        kind(npz.read_field::<i32, IxDyn>("packed-le-c", "id")),
+        kind(npz.field::<f32, IxDyn>("packed-le-c", "score")),
+        kind(npz.field::<i64, IxDyn>("nested-le-c", "when")),
+        kind(npz.read_field::<f32, IxDyn>("nested-le-c", "pos")),
+        kind(npz.read_field::<u32, IxDyn>("packed-le-c", "ok")),
+    ];
+    for refused in refusals {
+        assert!(matches!(refused, ErrorKind::DtypeMismatch { .. }), "{refused}");
+    }
+    let objects = map("object.npz");
+    for refused in
+        [kind(objects.read_field::<i32, Ix1>("record", "id")), kind(objects.field::<i32, Ix1>("record", "id"))]
+    {
+        assert!(matches!(refused, ErrorKind::Pickled), "{refused}");
+    }
+}
+
+#[test]
+fn a_bool_in_a_record_is_checked_in_its_field_alone() {
+    let npz = one("[('n', '|u1'), ('ok', '|b1')]", "(3,)", &[9, 1, 9, 2, 9, 0]);
+    for refused in [kind(npz.read_field::<bool, Ix1>("a", "ok")), kind(npz.field::<bool, Ix1>("a", "ok"))] {
+        assert!(matches!(refused, ErrorKind::InvalidElement { index: 1, .. }), "{refused}");
+    }
+    // Its bytes can be taken as u8.
+    assert_eq!(npz.read_field::<u8, Ix1>("a", "ok").unwrap().to_vec(), [1, 2, 0]);
+    assert_eq!(npz.field::<u8, Ix1>("a", "ok").unwrap().to_vec(), [1, 2, 0]);
+    assert_eq!(npz.read_field::<u8, Ix1>("a", "n").unwrap().to_vec(), [9, 9, 9]);
+}
+
+#[test]
+fn a_field_of_many_records_is_read_block_by_block() {
+    // 240,000 bytes: several blocks, whose ends are not those of records.
+    let payload: Vec<u8> = (0..20_000_u32)
+        .flat_map(|index| [&index.to_le_bytes()[..], &(index ^ 0x5555).to_be_bytes(), &[1, 2, 3, 4]].concat())
+        .collect();
+    let content = forge::npy("[('a', '<u4'), ('b', '>u4'), ('c', '|V4')]", "(100, 200)", &payload);
+    for entry in [forge::stored("a.npy", &content), forge::deflated("a.npy", &content)] {
+        let npz = Npz::new(Archive::new(vec![entry]).bytes()).unwrap();
+        let index = |(row, column)| (row * 200 + column) as u32;
+        let a = npz.read_field::<u32, Ix2>("a", "a").unwrap();
+        assert_eq!(a, ndarray::Array2::from_shape_fn((100, 200), index));
+        let b = npz.read_field::<u32, Ix2>("a", "b").unwrap();
+        assert_eq!(b, ndarray::Array2::from_shape_fn((100, 200), |at| index(at) ^ 0x5555));
+    }
+}
+
+#[test]
+fn damage_anywhere_in_the_records_is_found_when_a_field_is_read() {
+    let content = forge::npy("[('a', '<i4'), ('b', '<i4')]", "(2,)", &i32s(0..4));
+    let mut archive = Archive::new(vec![forge::stored("a.npy", &content)]);
+    *archive.entries[0].data.last_mut().unwrap() ^= 1; // of b
+    let open = |verify| OpenOptions::new().verify(verify).source(archive.bytes()).unwrap();
+    let refusals = [
+        kind(open(Verify::Copied).read_field::<i32, Ix1>("a", "a")),
+        kind(open(Verify::Always).read_field::<i32, Ix1>("a", "a")),
+        kind(open(Verify::Always).field::<Unaligned<i32>, Ix1>("a", "a")),
+    ];
+    for refused in refusals {
+        assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
+    }
+    assert_eq!(open(Verify::Never).read_field::<i32, Ix1>("a", "a").unwrap().to_vec(), [0, 2]);
+    assert_eq!(open(Verify::Copied).field::<Unaligned<i32>, Ix1>("a", "a").unwrap()[1].get(), 2);
+}
+
+#[test]
+fn of_the_budget_the_values_of_the_field_are_counted() {
+    let content = forge::npy("[('a', '<i4'), ('b', '<i4', (3,))]", "(100,)", &i32s(0..400));
+    let bytes = Archive::new(vec![forge::deflated("a.npy", &content)]).bytes();
+    let npz = OpenOptions::new().limits(Limits::new().max_decoded_bytes(400)).source(bytes).unwrap();
+    assert_eq!(npz.read_field::<i32, Ix1>("a", "a").unwrap()[99], 396);
+    let refused = kind(npz.read_field::<i32, Ix2>("a", "b"));
+    assert!(matches!(refused, ErrorKind::LimitExceeded { found: 1200, limit: 400, .. }), "{refused}");
+}
+
+#[test]
+fn wide_records_are_read_by_field_too() {
+    let npz = Npz::open(fixtures::path("wide-records.npz")).unwrap();
+    let entries = EXPECTED["archives"]["wide-records.npz"].as_array().unwrap();
+    for (entry, count) in entries.iter().zip([700, 4000]) {
+        let payload: Vec<&str> =
+            entry["values"].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect();
+        for index in [0, 1, count / 2, count - 1] {
+            let found = npz.read_field::<i8, Ix1>(text(entry, "key"), &format!("f{index:04}")).unwrap();
+            let found: Vec<_> = found.iter().map(|value| hex(&value.to_le_bytes())).collect();
+            let expected: Vec<_> = payload.iter().map(|item| &item[index * 2..index * 2 + 2]).collect();
+            assert_eq!(found, expected, "{index}");
+        }
+    }
+}
