@@ -354,7 +354,8 @@ impl<S: Source> Npz<S> {
     }
 
     /// The array, copied as a type that its dtype does not name, as by [`view_as`](Npz::view_as). Its numbers are swapped
-    /// to this machine's byte order first, by the dtype of the file.
+    /// to this machine's byte order first, by the dtype of the file; bytes of no kind (`|V2`) have no order, and are taken
+    /// as they lie.
     ///
     /// # Errors
     ///
@@ -556,7 +557,9 @@ impl<S: Source + Sync> Npz<S> {
         #[cfg(feature = "rayon")]
         {
             use rayon::prelude::*;
-            keys.par_iter().map(read).collect()
+            // Not collected at once: the error would be that of whichever fails first.
+            let results: Vec<Result<_>> = keys.par_iter().map(read).collect();
+            results.into_iter().collect()
         }
         #[cfg(not(feature = "rayon"))]
         keys.iter().map(read).collect()
@@ -588,7 +591,8 @@ impl<S: Source + Sync> Npz<S> {
         {
             use rayon::prelude::*;
             let members: Vec<_> = self.members().collect();
-            members.into_par_iter().filter_map(read).collect()
+            let results: Vec<Result<_>> = members.into_par_iter().filter_map(read).collect();
+            results.into_iter().collect()
         }
         #[cfg(not(feature = "rayon"))]
         self.members().filter_map(read).collect()

@@ -188,21 +188,22 @@ impl<'a, S: Source> Found<'a, S> {
             let (header, elements) = self.elements()?;
             let (part, rows) = check(&header)?;
             self.verify_if_always()?;
-            return array::read(&part, |bytes| {
-                // In memory there is nothing to gain by reading pieces together.
-                let gap = if matches!(elements, Elements::Here { .. }) { 0 } else { rows::GAP };
-                rows.gather(bytes, gap, |offset, piece| self.read_piece(&header, elements, offset, piece))
-            });
+            // In memory there is nothing to gain by reading pieces together.
+            let gap = if matches!(elements, Elements::Here { .. }) { 0 } else { rows::GAP };
+            let read_at = |offset: usize, piece: &mut [u8]| self.read_piece(&header, elements, offset, piece);
+            let array = array::read(&part, |bytes| rows.gather(bytes, gap, read_at));
+            return array.map_err(|error| in_whole(error, &rows, &header));
         }
         let always = self.verify == Verify::Always;
         self.array(always, |header, content| {
             let (part, rows) = check(&header)?;
-            array::read(&part, |bytes| {
+            let array = array::read(&part, |bytes| {
                 let skip = |content: &mut &mut Content<'_>, count: usize| content.skip(count as u64);
                 let read = |content: &mut &mut Content<'_>, piece: &mut [u8]| content.read_exact(piece);
                 rows.stream(bytes, &mut &mut *content, skip, read)?;
                 if always { content.finish() } else { Ok(()) }
-            })
+            });
+            array.map_err(|error| in_whole(error, &rows, &header))
         })
     }
 
@@ -237,6 +238,15 @@ impl<'a, S: Source> Found<'a, S> {
             Ok(array)
         })
     }
+}
+
+/// An element's position in the part becomes that in the array.
+fn in_whole(error: Error, rows: &rows::Rows, header: &Header) -> Error {
+    let ErrorKind::InvalidElement { index, element } = error.kind() else {
+        return error;
+    };
+    let index = rows.position(*index, header.dtype().item_size());
+    ErrorKind::InvalidElement { index, element: element.clone() }.into()
 }
 
 fn to_the_end(content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {

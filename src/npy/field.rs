@@ -21,20 +21,20 @@ pub(crate) struct Leaf<'h> {
 /// Finds a field: by its name, or by a path of names with dots between them.
 pub(crate) fn find<'h>(dtype: &'h Dtype, path: &str) -> Result<Leaf<'h>> {
     let mut leaf = Leaf { offset: 0, dtype, axes: Vec::new() };
-    let mut rest = path;
+    let mut rest = Some(path);
     leaf.enter_subarray();
-    while !rest.is_empty() {
+    while let Some(path) = rest {
         let Dtype::Record(record) = leaf.dtype else {
-            return Err(no_field(leaf.dtype, rest));
+            return Err(no_field(leaf.dtype, path));
         };
         // A name may hold dots itself: the longest that fits is meant.
-        let dots = rest.rmatch_indices('.').map(|(at, _)| at);
-        let found = std::iter::once(rest.len()).chain(dots).find_map(|end| Some((record.field(&rest[..end])?, end)));
-        let (field, end) = found.ok_or_else(|| no_field(leaf.dtype, rest))?;
+        let dots = path.rmatch_indices('.').map(|(at, _)| at);
+        let found = std::iter::once(path.len()).chain(dots).find_map(|end| Some((record.field(&path[..end])?, end)));
+        let (field, end) = found.ok_or_else(|| no_field(leaf.dtype, path))?;
         leaf.offset += field.offset();
         leaf.dtype = field.dtype();
         leaf.enter_subarray();
-        rest = rest.get(end + 1..).unwrap_or("");
+        rest = path.get(end + 1..);
     }
     Ok(leaf)
 }

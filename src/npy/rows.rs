@@ -46,6 +46,15 @@ pub(crate) fn plan(header: &Header, range: Range<usize>) -> Result<(Header, Rows
 }
 
 impl Rows {
+    /// The position in the array of the element at `index` of the part, as both lie; of items of `item` bytes.
+    pub(crate) fn position(&self, index: usize, item: usize) -> usize {
+        let (piece, within) = match (index * item).checked_div(self.piece) {
+            Some(piece) => (piece, (index * item) % self.piece),
+            None => (0, 0),
+        };
+        (self.start + piece * self.stride + within) / item.max(1)
+    }
+
     /// Reads the pieces into `bytes`, one after the other. `read_at` reads elements' bytes by their offset; gaps up to
     /// `widest` are read along, to save calls.
     pub(crate) fn gather(

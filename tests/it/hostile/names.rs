@@ -178,6 +178,7 @@ fn z22_a_unicode_path_that_does_not_belong_to_the_name_is_ignored() {
     let sum = crc32fast::hash(b"x.npy");
     let fields = [
         unicode_path(1, sum, b"x.npy"),
+        unicode_path(1, sum, b""),
         unicode_path(1, sum ^ 1, b"after.npy"),
         unicode_path(1, 0, b"after.npy"),
         unicode_path(2, sum, b"after.npy"),
