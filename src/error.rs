@@ -45,31 +45,89 @@ struct Inner {
 }
 
 /// The result of everything that reads.
+///
+/// ```
+/// use npzmap::Npz;
+/// use ndarray::Array1;
+///
+/// fn labels(path: &str) -> npzmap::Result<Array1<i64>> {
+///     Npz::open(path)?.read("labels")
+/// }
+///
+/// assert_eq!(labels("tests/data/model-batch.npz")?.to_vec(), [0, 1, 1]);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// What went wrong.
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz};
+    /// use ndarray::Ix1;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let error = npz.read::<f32, Ix1>("features").unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::DimensionMismatch { found: 2, expected: 1 }));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
     /// The key of the member that it concerns, if it concerns one.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let error = Npz::open("tests/data/object.npz")?.read_all().unwrap_err();
+    /// assert_eq!(error.member(), Some("objects")); // the first that cannot be read
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn member(&self) -> Option<&str> {
         self.0.member.as_deref()
     }
 
     /// The byte of the file at which it was found; for a compressed member's array header, the byte
     /// of the inflated member.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    ///
+    /// let mut bytes = std::fs::read("tests/data/plain.npy")?;
+    /// bytes[22] = b'?'; // '<f4' becomes '<?4'
+    /// assert_eq!(Npy::new(bytes).unwrap_err().offset(), Some(20));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
 
     /// The archive, if it was opened by path.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use npzmap::Npz;
+    ///
+    /// let error = Npz::open("tests/data/plain.npy").unwrap_err(); // no archive
+    /// assert_eq!(error.path(), Some(Path::new("tests/data/plain.npy")));
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
     /// The kind alone, by value.
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz};
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let error = npz.read::<f64, Ix2>("features").unwrap_err();
+    /// let ErrorKind::DtypeMismatch { dtype, .. } = error.into_kind() else { panic!("another error") };
+    /// assert_eq!(dtype, "<f4"); // the String, not a copy
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn into_kind(self) -> ErrorKind {
         self.0.kind
     }
@@ -189,6 +247,18 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// Who can mend it.
+///
+/// ```
+/// use npzmap::{Fault, Npz};
+/// use ndarray::Ix1;
+///
+/// let npz = Npz::open("tests/data/object.npz")?;
+/// let fault = |key| npz.read::<f64, Ix1>(key).err().map(|error| error.kind().fault());
+/// assert_eq!(fault("plain"), None);
+/// assert_eq!(fault("objects"), Some(Fault::File)); // pickled
+/// assert_eq!(fault("plane"), Some(Fault::Request)); // misspelled
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

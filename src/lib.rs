@@ -63,6 +63,9 @@ mod source;
 mod take;
 
 pub use container::directory::Duplicates;
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub use container::steps::taken as __steps_taken;
 pub use error::{Error, ErrorKind, Escaped, Fault, Reason, Result};
 pub use limits::Limits;
 pub use member::{Member, Method};

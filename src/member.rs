@@ -23,6 +23,16 @@ use crate::source::{InMemory, ReadAt, Source};
 use crate::take::Payload;
 
 /// How a member is compressed (APPNOTE 4.4.5).
+///
+/// ```
+/// use npzmap::{Method, Npz};
+///
+/// let npz = Npz::open("tests/data/methods.npz")?;
+/// let methods: Vec<_> = npz.members().map(|member| member.method()).collect();
+/// assert_eq!(methods, [Method::Stored, Method::Deflated, Method::Bzip2, Method::Lzma]);
+/// assert_eq!(methods[3].to_string(), "lzma");
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Method {
@@ -67,6 +77,18 @@ impl fmt::Display for Method {
 }
 
 /// A member of an archive. Making one costs nothing; what is wrong with it shows when it is used.
+///
+/// ```
+/// use npzmap::{Method, Npz};
+/// use ndarray::Ix1;
+///
+/// let npz = Npz::open("tests/data/model-batch.npz")?;
+/// let labels = npz.member("labels")?;
+/// assert_eq!((labels.method(), labels.size()), (Method::Deflated, 152));
+/// assert_eq!(labels.header()?.shape(), [3]);
+/// assert_eq!(labels.read::<i64, Ix1>()?.to_vec(), [0, 1, 1]);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 pub struct Member<'a, S = ReadAt> {
     npz: &'a Npz<S>,
     record: Record<'a>,
@@ -90,6 +112,16 @@ impl<'a, S: Source> Member<'a, S> {
 
     /// The key: the name without `.npy`. Where the name is no valid UTF-8 though it claims to be, the replacement
     /// character stands in; such a member cannot be looked up.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?;
+    /// let keys: Vec<_> = npz.members().map(|member| member.key()).collect();
+    /// assert_eq!(keys[1], "x.npy"); // x.npy.npy: one suffix is cut
+    /// assert_eq!(keys[12], "notes.txt");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn key(&self) -> Cow<'a, str> {
         match self.text() {
             Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix(SUFFIX).unwrap_or(text)),
@@ -103,32 +135,88 @@ impl<'a, S: Source> Member<'a, S> {
     }
 
     /// The name as text, `.npy` included, decoded as [`key`](Member::key) is.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/cp437.npz")?;
+    /// let member = npz.member("café")?;
+    /// assert_eq!(member.text(), "café.npy");
+    /// assert_eq!(member.name(), b"caf\x82.npy"); // not marked as UTF-8: code page 437
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn text(&self) -> Cow<'a, str> {
         let raw = &self.record.raw;
         name::text(raw.name, raw.is_utf8()).unwrap_or_else(|| String::from_utf8_lossy(raw.name))
     }
 
     /// The name as it stands in the directory.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?;
+    /// assert_eq!(npz.member("größe/β")?.name(), "größe/β.npy".as_bytes());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn name(&self) -> &'a [u8] {
         self.record.raw.name
     }
 
     /// How it is compressed.
+    ///
+    /// ```
+    /// use npzmap::{Method, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/methods.npz")?;
+    /// assert_eq!(npz.member("deflated")?.method(), Method::Deflated);
+    /// let stored = npz.members().filter(|member| member.method() == Method::Stored);
+    /// assert_eq!(stored.count(), 1); // what a map can lend
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn method(&self) -> Method {
         Method::from_number(self.record.raw.method)
     }
 
     /// The size of its content in bytes, the preamble of an array included.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let labels = npz.member("labels")?;
+    /// assert_eq!(labels.size(), 128 + 3 * 8); // the header and three i64
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn size(&self) -> u64 {
         self.record.raw.sizes().0
     }
 
     /// The size of its data in the file, in bytes.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/methods.npz")?;
+    /// let sizes = npz.members().map(|member| (member.compressed_size(), member.size()));
+    /// assert_eq!(sizes.collect::<Vec<_>>(), [(224, 224), (132, 224), (180, 224), (134, 224)]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn compressed_size(&self) -> u64 {
         self.record.raw.sizes().1
     }
 
     /// The CRC-32 of its content, as the directory has it.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let stored = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let deflated = Npz::open("tests/data/model-batch.npz")?;
+    /// let [a, b] = [stored.member("features")?.crc32(), deflated.member("features")?.crc32()];
+    /// assert_eq!((a, b), (0x26226f2d, 0x26226f2d)); // the same content, told without reading it
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn crc32(&self) -> u32 {
         self.record.raw.crc32
     }
@@ -139,6 +227,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// Whatever is wrong with the member or its header.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let offset = |path| Npz::open(path)?.member("features")?.payload_offset();
+    /// assert_eq!(offset("tests/data/model-batch-stored.npz")?, Some(190)); // np.savez
+    /// assert_eq!(offset("tests/data/model-batch-aligned.npz")?, Some(192)); // npz align
+    /// assert_eq!(offset("tests/data/model-batch.npz")?, None);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn payload_offset(&self) -> Result<Option<u64>> {
         self.find(|found| found.payload_offset())
     }
@@ -148,6 +246,14 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// Whatever is wrong with the member.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?;
+    /// assert_eq!(*npz.member("notes.txt")?.bytes()?, *b"plain text\n");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn bytes(&self) -> Result<Cow<'a, [u8]>> {
         self.find(|found| found.bytes())
     }
@@ -158,6 +264,17 @@ impl<'a, S: Source> Member<'a, S> {
     ///
     /// [`Checksum`](ErrorKind::Checksum), and whatever else is wrong with the member. Whether its content is an
     /// array is not looked at.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// bytes[190] ^= 1; // in the first element of `features`
+    /// let npz = Npz::new(bytes)?;
+    /// let damaged = npz.members().filter(|member| member.verify().is_err());
+    /// assert_eq!(damaged.map(|member| member.key()).collect::<Vec<_>>(), ["features"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn verify(&self) -> Result<()> {
         self.find(|found| found.content(true, |content| content.finish()))
     }
@@ -167,6 +284,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// [`NotAnArray`](ErrorKind::NotAnArray) for other content, and whatever is wrong with member or header.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/object.npz")?;
+    /// let header = npz.member("record")?.header()?; // of what cannot be read, too
+    /// assert_eq!(header.dtype().to_string(), "[('id', '<i4'), ('payload', '|O')]");
+    /// assert_eq!((header.shape(), header.dtype().has_object()), (&[2][..], true));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn header(&self) -> Result<Header> {
         self.find(|found| found.header())
     }
@@ -178,6 +305,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// What keeps the array from being taken as `T` at all.
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, Reason, Unaligned};
+    ///
+    /// let stored = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// assert_eq!(stored.member("features")?.access::<Unaligned<f32>>()?, Access::Borrow);
+    /// let deflated = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
+    /// assert_eq!(deflated.member("features")?.access::<f32>()?, Access::Copy(Reason::Compressed));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn access<T: Element>(&self) -> Result<Access> {
         self.find(|found| found.access::<T>(Typed::Declared))
     }
@@ -188,6 +325,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`header`](Member::header), and [`Pickled`](ErrorKind::Pickled).
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, Reason};
+    ///
+    /// let plan = |path| Npz::open(path)?.member("features")?.access_in_map();
+    /// let misaligned = Reason::Misaligned { offset: 190, required: 4 };
+    /// assert_eq!(plan("tests/data/model-batch-stored.npz")?, Access::Copy(misaligned));
+    /// assert_eq!(plan("tests/data/model-batch-aligned.npz")?, Access::Borrow);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn access_in_map(&self) -> Result<Access> {
         self.find(|found| found.access_in_map())
     }
@@ -197,6 +344,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::view`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix1;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let labels = npz.member("labels")?.view::<Unaligned<i64>, Ix1>()?; // borrowed from `npz`
+    /// assert_eq!(labels.sum().get(), 2);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn view<T: Element, D: Dimension>(&self) -> Result<ArrayView<'a, T, D>>
     where
         S: InMemory,
@@ -209,6 +366,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::get`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::{FixedStr, Npz};
+    /// use ndarray::Ix1;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let ids = npz.member("sample_ids")?.get::<FixedStr<9>, Ix1>()?;
+    /// assert!(ids.is_view() && ids[2] == "train-003");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'a, T, D>> {
         self.find(|found| found.get())
     }
@@ -218,6 +385,17 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::read`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/weights.npz")?;
+    /// let weight = npz.member("encoder/weight")?;
+    /// assert_eq!(weight.header()?.shape(), [3, 4]);
+    /// assert_eq!(weight.read::<f32, Ix2>()?.sum(), 16.5);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
         self.find(|found| found.read(Typed::Declared))
     }
@@ -227,6 +405,17 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::read_into`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::{Array2, array};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let mut batches = Array2::<i64>::zeros((2, 3));
+    /// npz.member("labels")?.read_into(batches.row_mut(1))?;
+    /// assert_eq!(batches, array![[0, 0, 0], [0, 1, 1]]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
         self.find(|found| found.read_into(destination))
     }
@@ -236,6 +425,18 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::read_rows`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let features = npz.member("features")?;
+    /// let rows = features.header()?.shape()[0];
+    /// let last = features.read_rows::<f32, Ix2>(rows - 1..rows)?;
+    /// assert_eq!(last.row(0).to_vec(), [8.0, 9.0, 10.0, 11.0]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
         self.find(|found| found.read_rows(rows))
     }
@@ -245,6 +446,15 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::read_any`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/weights.npz")?;
+    /// let step = npz.member("optim/step")?.read_any()?;
+    /// assert!(matches!(step, AnyArray::I64(step) if step.first() == Some(&1000)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_any(&self) -> Result<AnyArray> {
         self.find(|found| found.read_any())
     }
@@ -254,6 +464,14 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::strings`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.member("sample_ids")?.strings()?[0], "train-001");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn strings(&self) -> Result<Array<String, IxDyn>> {
         self.find(|found| found.strings())
     }
@@ -263,6 +481,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::view_as`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix1;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/datetimes-stored.npz")?)?;
+    /// let days = npz.member("M8-D-le")?.view_as::<Unaligned<i64>, Ix1>()?; // since 1970-01-01
+    /// assert_eq!((days[1].get(), days[2].get()), (1, -1));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn view_as<T: Element, D: Dimension>(&self) -> Result<ArrayView<'a, T, D>>
     where
         S: InMemory,
@@ -275,6 +503,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::read_as`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/kinds-stored.npz")?;
+    /// let bits = npz.member("f4-be-c")?.read_as::<u32, Ix2>()?; // swapped, as numbers are
+    /// assert_eq!(bits[(0, 2)], 1.5_f32.to_bits());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_as<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
         self.find(|found| found.read(Typed::Reinterpreted))
     }
@@ -284,6 +522,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::field`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
+    /// let temperature = npz.member("titles-le-c")?.field::<Unaligned<f32>, Ix2>("temp")?;
+    /// assert_eq!((temperature[(0, 2)].get(), temperature[(1, 0)].get()), (1.5, -2.25));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn field<T: Element, D: Dimension>(&self, path: &str) -> Result<ArrayView<'a, T, D>>
     where
         S: InMemory,
@@ -296,6 +544,16 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::read_field`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/records-stored.npz")?;
+    /// let ok = npz.member("packed-le-c")?.read_field::<bool, Ix2>("ok")?;
+    /// assert_eq!(ok.row(0).to_vec(), [true, false, true]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
         self.find(|found| found.read_field(path))
     }
@@ -305,6 +563,15 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Errors
     ///
     /// As [`Npz::payload`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let payload = npz.member("labels")?.payload()?;
+    /// assert_eq!((payload.offset(), payload.bytes().len()), (426, 3 * 8));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn payload(&self) -> Result<Payload<'a>>
     where
         S: InMemory,

@@ -11,6 +11,17 @@ use crate::error::{ErrorKind, Result};
 use crate::source::{FileSource, Identity, InMemory, Source, sealed};
 
 /// A read-only map of a file, which begins on a page: what [`Npz::map`](crate::Npz::map) borrows from.
+///
+/// ```
+/// use std::fs::File;
+/// use npzmap::{Mapping, Npz};
+///
+/// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+/// let mapping = unsafe { Mapping::map(File::open("tests/data/model-batch-aligned.npz")?)? };
+/// assert!(mapping.starts_with(b"PK")); // it is its bytes
+/// assert_eq!(Npz::new(mapping)?.len(), 3);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Mapping {
     map: Mmap,
@@ -19,6 +30,16 @@ pub struct Mapping {
 }
 
 /// What the kernel is told about the use of a map; advice, never needed for right results.
+///
+/// ```
+/// use npzmap::{Advice, Npz};
+///
+/// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+/// let npz = unsafe { Npz::map("tests/data/model-batch-aligned.npz")? };
+/// npz.advise(Advice::Populate)?; // before the first request, not during it
+/// assert_eq!(npz.payload("labels")?.bytes()[8], 1);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
@@ -62,6 +83,18 @@ impl Mapping {
     /// # Errors
     ///
     /// [`NotRegularFile`](ErrorKind::NotRegularFile), and what the system says.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{Mapping, Npy};
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let mapping = unsafe { Mapping::map(File::open("tests/data/plain.npy")?)? };
+    /// assert_eq!(mapping.len(), 128 + 12 * 4);
+    /// assert_eq!(Npy::new(mapping)?.view::<f32, Ix2>()?[(0, 2)], 1.5);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub unsafe fn map(file: File) -> Result<Self> {
         let identity = Identity::of(&file.metadata()?)?;
         // SAFETY: that the file stays as it is while the map lives is what this function asks of its caller.
@@ -74,6 +107,15 @@ impl Mapping {
     /// # Errors
     ///
     /// [`NotImmutable`](ErrorKind::NotImmutable) for every other file, and on systems without such a guarantee.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ErrorKind, Mapping};
+    ///
+    /// let file = File::open("tests/data/plain.npy")?; // that anyone may write to
+    /// assert!(matches!(Mapping::map_if_safe(file).unwrap_err().kind(), ErrorKind::NotImmutable));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn map_if_safe(file: File) -> Result<Self> {
         let identity = Identity::of(&file.metadata()?)?;
         match MmapOptions::new().map_if_safe(&file) {
@@ -88,6 +130,17 @@ impl Mapping {
     /// # Errors
     ///
     /// What the system says; systems without such advice say nothing.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{Advice, Mapping, Npz};
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let mapping = unsafe { Mapping::map(File::open("tests/data/model-batch-stored.npz")?)? };
+    /// mapping.advise(Advice::Sequential)?;
+    /// Npz::new(mapping)?.verify()?; // front to back
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn advise(&self, advice: Advice) -> Result<()> {
         self.advise_range(advice, 0..self.map.len() as u64)
     }

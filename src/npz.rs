@@ -72,6 +72,17 @@ impl Npz<ReadAt> {
     ///
     /// What the system says, [`NotRegularFile`](ErrorKind::NotRegularFile), and whatever keeps the directory from
     /// being read. A single bad member does not.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let features = npz.get::<f32, Ix2>("features")?;
+    /// assert!(features.is_owned()); // nothing in memory to borrow from
+    /// assert_eq!(features[(1, 1)], 5.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open(path)
     }
@@ -81,6 +92,15 @@ impl Npz<ReadAt> {
     /// # Errors
     ///
     /// As [`open`](Npz::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open_file(File::open("tests/data/model-batch.npz")?)?;
+    /// assert_eq!((npz.len(), npz.path()), (3, None)); // errors will name no path
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open_file(file: File) -> Result<Self> {
         OpenOptions::new().open_file(file)
     }
@@ -106,7 +126,7 @@ impl Npz<Mapping> {
     /// # Examples
     ///
     /// ```
-    /// use npzmap::{Npz, Unaligned};
+    /// use npzmap::Npz;
     /// use ndarray::Ix2;
     ///
     /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
@@ -130,6 +150,19 @@ impl Npz<Mapping> {
     /// # Errors
     ///
     /// As [`open`](Npz::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let file = File::open("tests/data/model-batch-stored.npz")?;
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { Npz::map_file(file)? };
+    /// let features = npz.view::<Unaligned<f32>, Ix2>("features")?;
+    /// assert_eq!(features[(1, 1)], 5.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[expect(unsafe_code, reason = "the contract of the map is passed on")]
     pub unsafe fn map_file(file: File) -> Result<Self> {
         // SAFETY: asked of the caller in the same words.
@@ -142,6 +175,16 @@ impl Npz<Mapping> {
     /// # Errors
     ///
     /// [`NotImmutable`](ErrorKind::NotImmutable) for every other file; else as [`open`](Npz::open).
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz};
+    ///
+    /// let error = Npz::map_if_safe("tests/data/model-batch.npz").unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// let npz = Npz::open("tests/data/model-batch.npz")?; // safe with any file
+    /// assert_eq!(npz.len(), 3);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().map_if_safe(path)
     }
@@ -151,6 +194,38 @@ impl Npz<Mapping> {
     /// # Errors
     ///
     /// As [`map_if_safe`](Npz::map_if_safe).
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// # use std::fs::File;
+    /// # use std::io::{self, Write};
+    /// # use std::os::fd::{AsRawFd, FromRawFd};
+    /// #
+    /// # fn sealed_memfd(bytes: &[u8]) -> io::Result<File> {
+    /// #     // SAFETY: the name ends with NUL; the descriptor was checked and belongs to nobody else.
+    /// #     let mut file = unsafe {
+    /// #         let descriptor = libc::memfd_create(c"npzmap".as_ptr(), libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC);
+    /// #         if descriptor < 0 {
+    /// #             return Err(io::Error::last_os_error());
+    /// #         }
+    /// #         File::from_raw_fd(descriptor)
+    /// #     };
+    /// #     file.write_all(bytes)?;
+    /// #     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    /// #     // SAFETY: the descriptor is open.
+    /// #     let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    /// #     if sealed == 0 { Ok(file) } else { Err(io::Error::last_os_error()) }
+    /// # }
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let bytes = std::fs::read("tests/data/model-batch-aligned.npz")?;
+    /// let memfd = sealed_memfd(&bytes)?; // memfd_create, write, F_ADD_SEALS
+    /// let npz = Npz::map_file_if_safe(memfd)?;
+    /// assert_eq!(npz.view::<f32, Ix2>("features")?.sum(), 66.0);
+    /// # }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn map_file_if_safe(file: File) -> Result<Self> {
         OpenOptions::new().map_file_if_safe(file)
     }
@@ -162,6 +237,17 @@ impl<S: Source> Npz<S> {
     /// # Errors
     ///
     /// Whatever keeps the directory from being read. A single bad member does not.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix1;
+    ///
+    /// let bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// let npz = Npz::new(&bytes[..])?;
+    /// let labels = npz.view::<Unaligned<i64>, Ix1>("labels")?; // borrowed from `bytes`
+    /// assert_eq!(labels[1], 1);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn new(source: S) -> Result<Self> {
         OpenOptions::new().source(source)
     }
@@ -172,21 +258,55 @@ impl<S: Source> Npz<S> {
     }
 
     /// The number of members, duplicates counted.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/object.npz")?;
+    /// assert_eq!(npz.len(), 4); // three of them hold pickled objects, and count
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.directory.len()
     }
 
     /// Whether there is no member.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// assert!(Npz::open("tests/data/empty.npz")?.is_empty()); // np.savez(file), without an array
+    /// assert!(!Npz::open("tests/data/model-batch.npz")?.is_empty());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The keys, in the order of the directory: NumPy's `files`. Duplicates are listed each time.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/weights.npz")?;
+    /// let keys: Vec<_> = npz.keys().collect();
+    /// assert_eq!(keys, ["encoder/weight", "encoder/scale", "encoder/bias", "optim/step"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn keys(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.members().map(|member| member.key())
     }
 
     /// Whether a member has this key or name, as NumPy's `in` says it.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/weights.npz")?;
+    /// assert!(npz.contains("encoder/bias") && npz.contains("encoder/bias.npy"));
+    /// assert!(!npz.contains("encoder"));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn contains(&self, key: &str) -> bool {
         let bytes = self.directory_bytes();
         bytes.is_ok_and(|bytes| self.directory.find(bytes, key).is_some())
@@ -206,6 +326,16 @@ impl<S: Source> Npz<S> {
     }
 
     /// The members, in the order of the directory. What is wrong with one of them shows when it is used.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?;
+    /// let no_arrays = npz.members().filter(|member| member.header().is_err());
+    /// let names: Vec<_> = no_arrays.map(|member| member.text()).collect();
+    /// assert_eq!(names, ["a", "dir/", "notes.txt", "not-npy.npy", "empty", "half-magic.npy"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn members(&self) -> Members<'_, S> {
         let bytes = self.directory_bytes().unwrap_or_default();
         Members { npz: self, records: self.directory.records_from(bytes, 0), left: self.directory.len() }
@@ -218,6 +348,17 @@ impl<S: Source> Npz<S> {
     /// [`NoSuchKey`](ErrorKind::NoSuchKey), and whatever the directory alone says against the member:
     /// [`DuplicateName`](ErrorKind::DuplicateName), [`BadName`](ErrorKind::BadName),
     /// [`Overlap`](ErrorKind::Overlap), encryption.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?; // it has a, a.npy, b.npy and b.npy.npy
+    /// assert_eq!(npz.member("a")?.name(), b"a");
+    /// assert_eq!(npz.member("b")?.name(), b"b.npy");
+    /// assert_eq!(npz.member("b.npy")?.name(), b"b.npy");
+    /// assert!(npz.member("c").is_err());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn member(&self, key: &str) -> Result<Member<'_, S>> {
         let found = self.directory_bytes().and_then(|bytes| {
             let record = self.directory.find(bytes, key).ok_or(ErrorKind::NoSuchKey)??;
@@ -232,6 +373,20 @@ impl<S: Source> Npz<S> {
     /// # Errors
     ///
     /// [`CannotBorrow`](ErrorKind::CannotBorrow) says why and what to do; else as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz, Reason, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let stored = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let features = stored.view::<Unaligned<f32>, Ix2>("features")?;
+    /// assert_eq!(features.row(1).sum().get(), 22.0);
+    ///
+    /// let deflated = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
+    /// let error = deflated.view::<Unaligned<f32>, Ix2>("features").unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::CannotBorrow { reason: Reason::Compressed, .. }));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn view<T: Element, D: Dimension>(&self, key: &str) -> Result<ArrayView<'_, T, D>>
     where
         S: InMemory,
@@ -244,6 +399,19 @@ impl<S: Source> Npz<S> {
     /// # Errors
     ///
     /// As [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::{FixedStr, Npz};
+    /// use ndarray::Ix1;
+    ///
+    /// let stored = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let deflated = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
+    /// let borrowed = stored.get::<FixedStr<9>, Ix1>("sample_ids")?;
+    /// let copied = deflated.get::<FixedStr<9>, Ix1>("sample_ids")?;
+    /// assert!(borrowed.is_view() && copied.is_owned());
+    /// assert_eq!(borrowed, copied);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn get<T: Element, D: Dimension>(&self, key: &str) -> Result<CowArray<'_, T, D>> {
         self.member(key)?.get()
     }
@@ -255,6 +423,17 @@ impl<S: Source> Npz<S> {
     /// [`NoSuchKey`](ErrorKind::NoSuchKey); [`DtypeMismatch`](ErrorKind::DtypeMismatch) and
     /// [`DimensionMismatch`](ErrorKind::DimensionMismatch) when the file holds another array than was asked for; and
     /// whatever is wrong with the member.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/kinds-stored.npz")?;
+    /// let array = npz.read::<i32, Ix2>("i4-be-f")?; // big-endian, in Fortran order
+    /// assert_eq!((array[(0, 3)], array[(2, 0)]), (2, 42));
+    /// assert_eq!(array, npz.read::<i32, Ix2>("i4-le-c")?);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read<T: Element, D: Dimension>(&self, key: &str) -> Result<Array<T, D>> {
         self.member(key)?.read()
     }
@@ -285,6 +464,15 @@ impl<S: Source> Npz<S> {
     /// # Errors
     ///
     /// [`BadText`](ErrorKind::BadText) for what is no text, and as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let ids = npz.strings("sample_ids")?;
+    /// assert_eq!(ids.as_slice().unwrap(), ["train-001", "train-002", "train-003"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn strings(&self, key: &str) -> Result<Array<String, IxDyn>> {
         self.member(key)?.strings()
     }
@@ -384,11 +572,16 @@ impl<S: Source> Npz<S> {
     /// [`read_field`](Npz::read_field) copies it.
     ///
     /// ```
-    /// use npzmap::{Npz, Unaligned};
-    /// use ndarray::IxDyn;
+    /// use npzmap::{ErrorKind, Npz, Reason, Unaligned};
+    /// use ndarray::Ix2;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// println!("{}", npz.member("aligned-le-c")?.header()?.dtype());
+    /// let x = npz.field::<Unaligned<f64>, Ix2>("aligned-le-c", "x")?; // every 24 bytes
+    /// assert_eq!((x.strides(), x[(0, 2)].get()), (&[9, 3][..], 1.5));
+    /// assert_eq!(npz.field::<Unaligned<i16>, Ix2>("nested-le-c", "inner.k")?[(1, 2)], 42);
+    ///
+    /// let error = npz.field::<Unaligned<f64>, Ix2>("packed-le-c", "score").unwrap_err(); // every 34
+    /// assert!(matches!(error.kind(), ErrorKind::CannotBorrow { reason: Reason::Stride { .. }, .. }));
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn field<T: Element, D: Dimension>(&self, key: &str, path: &str) -> Result<ArrayView<'_, T, D>>
@@ -403,6 +596,17 @@ impl<S: Source> Npz<S> {
     /// # Errors
     ///
     /// [`NoSuchField`](ErrorKind::NoSuchField), and as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/records-stored.npz")?;
+    /// let scores = npz.read_field::<f64, Ix2>("packed-le-c", "score")?; // 34 bytes apart
+    /// assert_eq!(scores.row(0).to_vec(), [0.0, -0.0, 1.5]);
+    /// assert_eq!(npz.read_field::<i16, Ix2>("nested-be-c", "inner.k")?[(1, 2)], 42);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_field<T: Element, D: Dimension>(&self, key: &str, path: &str) -> Result<Array<T, D>> {
         self.member(key)?.read_field(path)
     }
@@ -489,16 +693,47 @@ impl<S: Source> Npz<S> {
     /// # Errors
     ///
     /// The first that is wrong. To see all of them, ask each of [`members`](Npz::members).
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz};
+    ///
+    /// Npz::open("tests/data/model-batch.npz")?.verify()?;
+    ///
+    /// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// bytes[190] ^= 1; // in the first element of `features`
+    /// let error = Npz::new(bytes)?.verify().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Checksum { .. }));
+    /// assert_eq!(error.member(), Some("features"));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn verify(&self) -> Result<()> {
         self.members().try_for_each(|member| member.verify())
     }
 
     /// The source.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Source};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.source().size(), std::fs::metadata("tests/data/model-batch.npz")?.len());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn source(&self) -> &S {
         &self.source
     }
 
     /// Closes the archive and gives the source back.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let bytes = std::fs::read("tests/data/model-batch.npz")?;
+    /// let address = bytes.as_ptr();
+    /// let bytes = Npz::new(bytes)?.into_source();
+    /// assert_eq!(bytes.as_ptr(), address); // the same Vec, not a copy
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn into_source(self) -> S {
         self.source
     }
@@ -526,6 +761,16 @@ impl<S> Npz<S> {
     }
 
     /// The path, if the archive was opened by path.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.path(), Some(Path::new("tests/data/model-batch.npz")));
+    /// assert_eq!(Npz::new(std::fs::read("tests/data/model-batch.npz")?)?.path(), None);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -650,6 +895,17 @@ impl Npz<Mapping> {
     /// # Errors
     ///
     /// What the system says.
+    ///
+    /// ```
+    /// use npzmap::{Advice, Npz};
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { Npz::map("tests/data/model-batch-stored.npz")? };
+    /// npz.advise(Advice::Random)?; // single rows here and there
+    /// assert_eq!(npz.read_rows::<f32, Ix2>("features", 2..3)?.sum(), 38.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn advise(&self, advice: Advice) -> Result<()> {
         self.source.advise(advice).map_err(|error| error.in_file(self.path()))
     }
@@ -675,6 +931,18 @@ impl<'a, S: Source> IntoIterator for &'a Npz<S> {
 }
 
 /// The members of an archive, in the order of its directory.
+///
+/// ```
+/// use npzmap::Npz;
+///
+/// let npz = Npz::open("tests/data/model-batch.npz")?;
+/// let mut bytes = 0;
+/// for member in &npz {
+///     bytes += member.size();
+/// }
+/// assert_eq!(bytes, 176 + 152 + 236); // each with its header
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 pub struct Members<'a, S = ReadAt> {
     npz: &'a Npz<S>,
     records: Records<'a>,

@@ -20,6 +20,18 @@ use crate::plain::Npy;
 use crate::source::{ReadAt, Source, open_regular};
 
 /// When the bytes of a member are held against its CRC-32.
+///
+/// ```
+/// use npzmap::{OpenOptions, Verify};
+/// use ndarray::Ix2;
+///
+/// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+/// bytes[193] = 0x40; // the first element of `features` was 0.0
+/// let read = |verify| OpenOptions::new().verify(verify).source(&bytes)?.read::<f32, Ix2>("features");
+/// assert!(read(Verify::Copied).is_err());
+/// assert_eq!(read(Verify::Never)?[(0, 0)], 2.0);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verify {
@@ -52,23 +64,70 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// The defaults: [`Limits::new`], [`Verify::Copied`], [`Duplicates::Refuse`].
+    ///
+    /// ```
+    /// use npzmap::{Duplicates, Limits, OpenOptions, Verify};
+    ///
+    /// let options = OpenOptions::new();
+    /// let same = options.limits(Limits::new()).verify(Verify::Copied).duplicates(Duplicates::Refuse);
+    /// assert_eq!(format!("{options:?}"), format!("{same:?}"));
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// What an untrusted file may make the reader spend.
+    ///
+    /// ```
+    /// use npzmap::{Fault, Limits, OpenOptions};
+    /// use ndarray::Ix2;
+    ///
+    /// let limits = Limits::new().max_decoded_bytes(40);
+    /// let npz = OpenOptions::new().limits(limits).open("tests/data/model-batch.npz")?;
+    /// let error = npz.read::<f32, Ix2>("features").unwrap_err(); // 48 bytes
+    /// assert_eq!(error.kind().fault(), Fault::Limit);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
     /// When bytes are held against their CRC-32.
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, OpenOptions, Unaligned, Verify};
+    /// use ndarray::Ix2;
+    ///
+    /// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// bytes[190] ^= 1; // in the first element of `features`
+    /// let npz = OpenOptions::new().verify(Verify::Always).source(bytes)?;
+    /// let error = npz.view::<Unaligned<f32>, Ix2>("features").unwrap_err(); // what is borrowed, too
+    /// assert!(matches!(error.kind(), ErrorKind::Checksum { .. }));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn verify(mut self, verify: Verify) -> Self {
         self.verify = verify;
         self
     }
 
     /// What several members of one name mean.
+    ///
+    /// ```
+    /// use npzmap::{Duplicates, OpenOptions};
+    /// use ndarray::Ix1;
+    ///
+    /// # let mut bytes = std::fs::read("tests/data/positional.npz")?;
+    /// # for at in 0..bytes.len() - 4 {
+    /// #     if bytes[at..].starts_with(b"arr_1") {
+    /// #         bytes[at + 4] = b'0';
+    /// #     }
+    /// # }
+    /// // `bytes` hold two members arr_0.npy: three i32, then two f64.
+    /// let npz = OpenOptions::new().duplicates(Duplicates::Last).source(bytes)?;
+    /// assert_eq!(npz.read::<f64, Ix1>("arr_0")?.to_vec(), [0.0, 1.0]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.duplicates = duplicates;
         self
@@ -79,6 +138,14 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::open`].
+    ///
+    /// ```
+    /// use npzmap::{OpenOptions, Verify};
+    ///
+    /// let npz = OpenOptions::new().verify(Verify::Always).open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.strings("sample_ids")?[0], "train-001");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open(self, path: impl AsRef<Path>) -> Result<Npz<ReadAt>> {
         let path = path.as_ref();
         let opened = open_regular(path).and_then(|file| self.open_file(file));
@@ -90,6 +157,16 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::open`].
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{Limits, OpenOptions};
+    ///
+    /// let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(1 << 20));
+    /// let npz = options.open_file(File::open("tests/data/model-batch.npz")?)?;
+    /// assert_eq!(npz.len(), 3);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open_file(self, file: File) -> Result<Npz<ReadAt>> {
         self.source(ReadAt::new(file)?)
     }
@@ -103,6 +180,17 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::open`].
+    ///
+    /// ```
+    /// use npzmap::{OpenOptions, Verify};
+    /// use ndarray::Ix2;
+    ///
+    /// let options = OpenOptions::new().verify(Verify::Always);
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { options.map("tests/data/model-batch-aligned.npz")? };
+    /// assert_eq!(npz.view::<f32, Ix2>("features")?.sum(), 66.0); // its CRC-32 was checked
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[cfg(feature = "mmap")]
     #[expect(unsafe_code, reason = "the contract of the map is passed on")]
     pub unsafe fn map(self, path: impl AsRef<Path>) -> Result<Npz<Mapping>> {
@@ -121,6 +209,17 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::open`].
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{OpenOptions, Verify};
+    ///
+    /// let file = File::open("tests/data/model-batch-aligned.npz")?;
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { OpenOptions::new().verify(Verify::Always).map_file(file)? };
+    /// assert_eq!(npz.payload("labels")?.bytes().len(), 24);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[cfg(feature = "mmap")]
     #[expect(unsafe_code, reason = "the contract of the map is passed on")]
     pub unsafe fn map_file(self, file: File) -> Result<Npz<Mapping>> {
@@ -134,6 +233,13 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::map_if_safe`].
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, OpenOptions};
+    ///
+    /// let refused = OpenOptions::new().map_if_safe("tests/data/model-batch.npz").unwrap_err();
+    /// assert!(matches!(refused.kind(), ErrorKind::NotImmutable)); // an ordinary file
+    /// ```
     #[cfg(feature = "mmap")]
     pub fn map_if_safe(self, path: impl AsRef<Path>) -> Result<Npz<Mapping>> {
         let path = path.as_ref();
@@ -146,6 +252,16 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::map_if_safe`].
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ErrorKind, OpenOptions};
+    ///
+    /// let file = File::open("tests/data/model-batch.npz")?;
+    /// let refused = OpenOptions::new().map_file_if_safe(file).unwrap_err(); // neither a memfd nor under fs-verity
+    /// assert!(matches!(refused.kind(), ErrorKind::NotImmutable));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[cfg(feature = "mmap")]
     pub fn map_file_if_safe(self, file: File) -> Result<Npz<Mapping>> {
         self.mapping(Mapping::map_if_safe(file)?)
@@ -164,6 +280,16 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npy::open`].
+    ///
+    /// ```
+    /// use npzmap::{Limits, OpenOptions};
+    /// use ndarray::Ix2;
+    ///
+    /// let options = OpenOptions::new().limits(Limits::new().max_header_bytes(10_000)); // as NumPy's
+    /// let npy = options.open_npy("tests/data/python2-header.npy")?;
+    /// assert_eq!(npy.read::<i32, Ix2>()?.sum(), 15);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open_npy(self, path: impl AsRef<Path>) -> Result<Npy<ReadAt>> {
         let path = path.as_ref();
         Npy::at_path(open_regular(path).and_then(ReadAt::new), self, path)
@@ -178,6 +304,16 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npy::open`].
+    ///
+    /// ```
+    /// use npzmap::OpenOptions;
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npy = unsafe { OpenOptions::new().map_npy("tests/data/plain.npy")? };
+    /// assert_eq!(npy.view::<f32, Ix2>()?[(0, 2)], 1.5);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[cfg(feature = "mmap")]
     #[expect(unsafe_code, reason = "the contract of the map is passed on")]
     pub unsafe fn map_npy(self, path: impl AsRef<Path>) -> Result<Npy<Mapping>> {
@@ -192,6 +328,15 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npy::new`].
+    ///
+    /// ```
+    /// use npzmap::{Limits, OpenOptions};
+    ///
+    /// let bytes = std::fs::read("tests/data/plain.npy")?;
+    /// let options = OpenOptions::new().limits(Limits::new().max_header_bytes(100));
+    /// assert!(options.npy(bytes).is_err()); // its header has 118
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn npy<S: Source>(self, source: S) -> Result<Npy<S>> {
         Npy::with(source, self)
     }
@@ -201,6 +346,15 @@ impl OpenOptions {
     /// # Errors
     ///
     /// As [`Npz::new`].
+    ///
+    /// ```
+    /// use npzmap::{OpenOptions, Verify};
+    ///
+    /// let bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// let npz = OpenOptions::new().verify(Verify::Always).source(bytes)?;
+    /// assert_eq!(npz.payload("features")?.bytes().len(), 48); // its CRC-32 was checked
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn source<S: Source>(self, source: S) -> Result<Npz<S>> {
         let stays = if source.as_slice().is_some() { 0 } else { u64::MAX };
         read(source, self, stays)

@@ -53,6 +53,16 @@ impl Npy<ReadAt> {
     /// # Errors
     ///
     /// What the system says, [`NotRegularFile`](crate::ErrorKind::NotRegularFile), and whatever is wrong with the header.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open("tests/data/plain-f.npy")?; // in Fortran order
+    /// let array = npy.read::<f32, Ix2>()?;
+    /// assert_eq!((array[(0, 2)], array[(0, 3)]), (1.5, -2.25));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open_npy(path)
     }
@@ -62,6 +72,16 @@ impl Npy<ReadAt> {
     /// # Errors
     ///
     /// As [`open`](Npy::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open_file(File::open("tests/data/python2-header.npy")?)?;
+    /// assert_eq!(npy.read::<i32, Ix2>()?.row(1).to_vec(), [3, 4, 5]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn open_file(file: File) -> Result<Self> {
         OpenOptions::new().npy(ReadAt::new(file)?)
     }
@@ -78,6 +98,17 @@ impl Npy<Mapping> {
     /// # Errors
     ///
     /// As [`open`](Npy::open).
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npy = unsafe { Npy::map("tests/data/plain.npy")? };
+    /// let array = npy.view::<f32, Ix2>()?; // np.save aligns its elements
+    /// assert_eq!((array[(0, 2)], array[(0, 3)]), (1.5, -2.25));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[expect(unsafe_code, reason = "the contract of the map is passed on")]
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
         // SAFETY: asked of the caller in the same words.
@@ -89,6 +120,13 @@ impl Npy<Mapping> {
     /// # Errors
     ///
     /// [`NotImmutable`](crate::ErrorKind::NotImmutable) for every other file; else as [`open`](Npy::open).
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npy};
+    ///
+    /// let error = Npy::map_if_safe("tests/data/plain.npy").unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// ```
     pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mapping = open_regular(path).and_then(Mapping::map_if_safe);
@@ -134,6 +172,14 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// None that opening has not given, unless the file changed.
+    ///
+    /// ```
+    /// use npzmap::{Npy, Order};
+    ///
+    /// let header = Npy::open("tests/data/plain-f.npy")?.header()?;
+    /// assert_eq!((header.shape(), header.order()), (&[3, 4][..], Order::Fortran));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn header(&self) -> Result<Header> {
         self.find(|found| found.header())
     }
@@ -143,6 +189,16 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// What keeps the array from being taken as `T` at all.
+    ///
+    /// ```
+    /// use npzmap::{Access, Npy, Reason};
+    ///
+    /// let bytes = std::fs::read("tests/data/plain-be.npy")?;
+    /// assert_eq!(Npy::new(bytes)?.access::<f64>()?, Access::Copy(Reason::ByteOrder));
+    /// let npy = Npy::open("tests/data/plain.npy")?;
+    /// assert_eq!(npy.access::<f32>()?, Access::Copy(Reason::NotInMemory));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn access<T: Element>(&self) -> Result<Access> {
         self.find(|found| found.access::<T>(Typed::Declared))
     }
@@ -152,6 +208,16 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::view`](crate::Npz::view), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Npy, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain.npy")?)?;
+    /// let array = npy.view::<Unaligned<f32>, Ix2>()?; // wherever the Vec lies
+    /// assert_eq!((array[(0, 2)].get(), array[(0, 3)].get()), (1.5, -2.25));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn view<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>>
     where
         S: InMemory,
@@ -164,6 +230,16 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::get`](crate::Npz::get), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain-be.npy")?)?;
+    /// let array = npy.get::<f64, Ix2>()?;
+    /// assert!(array.is_owned() && array[(0, 2)] == 1.5); // its bytes were swapped
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'_, T, D>> {
         self.find(|found| found.get())
     }
@@ -173,6 +249,15 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::read`](crate::Npz::read), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open("tests/data/python2-header.npy")?; // 'shape': (2L, 3L)
+    /// assert_eq!(npy.read::<i32, Ix2>()?, ndarray::array![[0, 1, 2], [3, 4, 5]]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
         self.find(|found| found.read(Typed::Declared))
     }
@@ -182,6 +267,17 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::read_into`](crate::Npz::read_into), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::{Array2, s};
+    ///
+    /// let mut batch = Array2::<i32>::zeros((4, 3));
+    /// let npy = Npy::open("tests/data/python2-header.npy")?;
+    /// npy.read_into(batch.slice_mut(s![2.., ..]))?;
+    /// assert_eq!(batch.column(2).to_vec(), [0, 0, 2, 5]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
         self.find(|found| found.read_into(destination))
     }
@@ -191,6 +287,15 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::read_rows`](crate::Npz::read_rows), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open("tests/data/python2-header.npy")?;
+    /// assert_eq!(npy.read_rows::<i32, Ix2>(1..2)?, ndarray::array![[3, 4, 5]]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
         self.find(|found| found.read_rows(rows))
     }
@@ -200,6 +305,14 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::read_any`](crate::Npz::read_any), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npy};
+    ///
+    /// let npy = Npy::open("tests/data/python2-header.npy")?;
+    /// assert!(matches!(npy.read_any()?, AnyArray::I32(array) if array.sum() == 15));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_any(&self) -> Result<AnyArray> {
         self.find(|found| found.read_any())
     }
@@ -209,6 +322,16 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::strings`](crate::Npz::strings), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Header, Npy, Order};
+    ///
+    /// let mut bytes = Header::new("|S3".parse()?, &[2], Order::C)?.to_bytes();
+    /// bytes.extend(b"ab\0xyz");
+    /// let strings = Npy::new(bytes)?.strings()?;
+    /// assert_eq!(strings.as_slice().unwrap(), ["ab", "xyz"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn strings(&self) -> Result<Array<String, IxDyn>> {
         self.find(|found| found.strings())
     }
@@ -218,6 +341,16 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::view_as`](crate::Npz::view_as), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{FixedBytes, Npy};
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain.npy")?)?;
+    /// let bytes = npy.view_as::<FixedBytes<4>, Ix2>()?;
+    /// assert_eq!(*bytes[(0, 2)].as_array(), 1.5_f32.to_le_bytes());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn view_as<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>>
     where
         S: InMemory,
@@ -230,6 +363,15 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::read_as`](crate::Npz::read_as), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open("tests/data/plain-be.npy")?;
+    /// assert_eq!(npy.read_as::<u64, Ix2>()?[(0, 2)], 1.5_f64.to_bits());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_as<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
         self.find(|found| found.read(Typed::Reinterpreted))
     }
@@ -239,6 +381,18 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::field`](crate::Npz::field), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Header, Npy, Order, Unaligned};
+    /// use ndarray::Ix1;
+    ///
+    /// let mut bytes = Header::new("[('x', '<i2'), ('y', '<i2')]".parse()?, &[2], Order::C)?.to_bytes();
+    /// bytes.extend([1, 0, 2, 0, 3, 0, 4, 0]);
+    /// let npy = Npy::new(bytes)?;
+    /// let y = npy.field::<Unaligned<i16>, Ix1>("y")?;
+    /// assert_eq!((y[0].get(), y[1].get()), (2, 4));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn field<T: Element, D: Dimension>(&self, path: &str) -> Result<ArrayView<'_, T, D>>
     where
         S: InMemory,
@@ -251,6 +405,16 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::read_field`](crate::Npz::read_field), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Header, Npy, Order};
+    /// use ndarray::Ix1;
+    ///
+    /// let mut bytes = Header::new("[('tag', '|u1'), ('x', '>i2')]".parse()?, &[2], Order::C)?.to_bytes();
+    /// bytes.extend([7, 0, 1, 8, 0, 2]);
+    /// assert_eq!(Npy::new(bytes)?.read_field::<i16, Ix1>("x")?.to_vec(), [1, 2]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
         self.find(|found| found.read_field(path))
     }
@@ -260,6 +424,15 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::payload`](crate::Npz::payload), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain.npy")?)?;
+    /// let payload = npy.payload()?;
+    /// assert_eq!((payload.offset(), payload.bytes().len()), (128, 48));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn payload(&self) -> Result<Payload<'_>>
     where
         S: InMemory,
@@ -272,6 +445,18 @@ impl<S: Source> Npy<S> {
     /// # Errors
     ///
     /// As [`Npz::shared`](crate::Npz::shared), but for the key.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use npzmap::{Npy, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Arc::new(Npy::new(std::fs::read("tests/data/plain.npy")?)?);
+    /// let array = npy.shared::<Unaligned<f32>, Ix2>()?;
+    /// drop(npy); // the array keeps the bytes alive
+    /// assert_eq!(array.view()[(0, 2)], 1.5);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn shared<T: Element + Pod, D: Dimension>(self: &Arc<Self>) -> Result<SharedArray<T, D, Self>>
     where
         S: InMemory,
@@ -281,6 +466,14 @@ impl<S: Source> Npy<S> {
     }
 
     /// The source.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain.npy")?)?;
+    /// assert!(npy.source().starts_with(b"\x93NUMPY"));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn source(&self) -> &S {
         &self.source
     }
@@ -302,6 +495,20 @@ impl<S: FileSource> Npy<S> {
     /// # Errors
     ///
     /// [`FileChanged`](crate::ErrorKind::FileChanged) says what differs.
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npy};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("plain.npy");
+    /// std::fs::copy("tests/data/plain.npy", &path)?;
+    /// let npy = Npy::open(&path)?;
+    /// npy.check_unchanged()?;
+    /// std::fs::write(&path, b"something else")?;
+    /// let error = npy.check_unchanged().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::FileChanged { what: "length" }));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn check_unchanged(&self) -> Result<()> {
         let check = || {
             self.source.check_unchanged()?;

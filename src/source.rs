@@ -41,7 +41,7 @@ use crate::error::{ErrorKind, Result};
 ///     }
 /// }
 ///
-/// let mut first = include_bytes!("../tests/data/model-batch-stored.npz").to_vec();
+/// let mut first = std::fs::read("tests/data/model-batch-stored.npz")?;
 /// let second = first.split_off(100);
 /// let npz = Npz::new(Halves(first, second))?;
 /// assert_eq!(npz.read::<i64, ndarray::Ix1>("labels")?.to_vec(), [0, 1, 1]);
@@ -51,6 +51,12 @@ use crate::error::{ErrorKind, Result};
 // `size`, not `len`: the blanket implementation would shadow the slices' own `len` wherever the trait is imported.
 pub trait Source {
     /// The number of bytes.
+    ///
+    /// ```
+    /// use npzmap::Source;
+    ///
+    /// assert_eq!(vec![0; 22].size(), 22); // of everything that is AsRef<[u8]>
+    /// ```
     fn size(&self) -> u64;
 
     /// Fills `buf` with the bytes from `offset` on.
@@ -58,9 +64,30 @@ pub trait Source {
     /// # Errors
     ///
     /// `UnexpectedEof` when there are fewer than `buf.len()`.
+    ///
+    /// ```
+    /// use npzmap::Source;
+    ///
+    /// let bytes = [1_u8, 2, 3, 4];
+    /// let mut two = [0; 2];
+    /// bytes.read_exact_at(1, &mut two)?;
+    /// assert_eq!(two, [2, 3]);
+    /// assert!(bytes.read_exact_at(3, &mut two).is_err()); // there is only one
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
     /// All of the bytes, if they lie in memory.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ReadAt, Source};
+    ///
+    /// let file = ReadAt::new(File::open("tests/data/model-batch.npz")?)?;
+    /// assert_eq!(file.as_slice(), None);
+    /// assert_eq!(Source::as_slice("PK"), Some(&b"PK"[..]));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn as_slice(&self) -> Option<&[u8]> {
         None
     }
@@ -85,6 +112,20 @@ impl<B: AsRef<[u8]> + ?Sized> Source for B {
 /// A [`Source`] whose [`as_slice`](Source::as_slice) is always there, so that arrays can borrow from it.
 ///
 /// Everything that is `AsRef<[u8]>` is one.
+///
+/// ```
+/// use npzmap::{InMemory, Npz, Result, Unaligned};
+/// use ndarray::Ix2;
+///
+/// /// The sum of the features, without a copy, wherever the bytes lie in memory.
+/// fn total<S: InMemory>(npz: &Npz<S>) -> Result<f32> {
+///     Ok(npz.view::<Unaligned<f32>, Ix2>("features")?.sum().get())
+/// }
+///
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+/// assert_eq!(total(&npz)?, 66.0);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "arrays cannot borrow from `{Self}`, whose bytes do not lie in memory",
     note = "use get or read, or open with Npz::map"
@@ -97,6 +138,16 @@ impl<B: AsRef<[u8]> + ?Sized> InMemory for B {}
 ///
 /// This is the source of [`Npz::open`](crate::Npz::open). Bytes are read when they are asked for; if another
 /// process changes the file meanwhile, checks fail or values differ, and nothing worse.
+///
+/// ```
+/// use std::fs::File;
+/// use npzmap::{Npz, ReadAt};
+///
+/// let npz: Npz<ReadAt> = Npz::open("tests/data/model-batch.npz")?;
+/// let same = Npz::new(ReadAt::new(File::open("tests/data/model-batch.npz")?)?)?;
+/// assert_eq!(npz.strings("sample_ids")?, same.strings("sample_ids")?);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ReadAt {
     file: File,
@@ -109,6 +160,19 @@ impl ReadAt {
     /// # Errors
     ///
     /// [`NotRegularFile`](ErrorKind::NotRegularFile) for directories, FIFOs and devices, and what the system says.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ErrorKind, ReadAt, Source};
+    ///
+    /// let source = ReadAt::new(File::open("tests/data/plain.npy")?)?;
+    /// assert_eq!(source.size(), 176);
+    /// # #[cfg(unix)] {
+    /// let error = ReadAt::new(File::open("tests/data")?).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::NotRegularFile { found: "a directory" }));
+    /// # }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn new(file: File) -> Result<Self> {
         let identity = Identity::of(&file.metadata()?)?;
         Ok(ReadAt { file, identity })
@@ -116,8 +180,32 @@ impl ReadAt {
 }
 
 /// A [`Source`] that is a file: [`ReadAt`], and `Mapping` with the feature `mmap`.
+///
+/// ```
+/// use npzmap::{FileSource, Npz};
+/// use ndarray::Ix1;
+///
+/// /// Labels of a file that was not written to before they were read, nor meanwhile.
+/// fn labels<S: FileSource>(npz: &Npz<S>) -> npzmap::Result<Vec<i64>> {
+///     let labels = npz.read::<i64, Ix1>("labels")?;
+///     npz.check_unchanged()?;
+///     Ok(labels.to_vec())
+/// }
+///
+/// assert_eq!(labels(&Npz::open("tests/data/model-batch.npz")?)?, [0, 1, 1]);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 pub trait FileSource: Source + sealed::Sealed {
     /// The file.
+    ///
+    /// ```
+    /// use npzmap::{FileSource, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let metadata = npz.source().file().metadata()?;
+    /// assert!(metadata.is_file() && metadata.len() > 0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn file(&self) -> &File;
 
     /// Whether the file is still the one that was opened: device, inode, length and time of modification.
@@ -125,6 +213,21 @@ pub trait FileSource: Source + sealed::Sealed {
     /// # Errors
     ///
     /// [`FileChanged`](ErrorKind::FileChanged) says what differs.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ErrorKind, FileSource, ReadAt};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("batch.npz");
+    /// std::fs::copy("tests/data/model-batch.npz", &path)?;
+    /// let source = ReadAt::new(File::open(&path)?)?;
+    /// source.check_unchanged()?;
+    /// std::fs::write(&path, b"something else")?;
+    /// let error = source.check_unchanged().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::FileChanged { what: "length" }));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn check_unchanged(&self) -> Result<()> {
         self.identity().check(&self.file().metadata()?)
     }

@@ -18,6 +18,17 @@ use crate::open::Verify;
 use crate::source::Source;
 
 /// The bytes of a stored array, with what is needed to make something of them elsewhere: on a GPU, in another library.
+///
+/// ```
+/// use npzmap::Npz;
+///
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+/// let payload = npz.payload("labels")?;
+/// let (dtype, shape) = (payload.header().dtype(), payload.header().shape());
+/// assert_eq!((dtype.to_string().as_str(), shape), ("<i8", &[3][..])); // what a buffer is made from
+/// assert_eq!(payload.bytes().len(), dtype.item_size() * 3); // and what is copied into it
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Payload<'a> {
     header: Header,
@@ -27,21 +38,61 @@ pub struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// The elements as they lie.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let bytes = npz.payload("labels")?.bytes(); // borrowed from `npz`
+    /// assert_eq!(bytes[8..16], 1_i64.to_le_bytes());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// What they are: dtype with byte order, shape, order of the elements.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Order};
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/kinds-stored.npz")?)?;
+    /// let payload = npz.payload("f8-be-f")?;
+    /// let header = payload.header(); // the bytes are not swapped, nor put into C order
+    /// assert_eq!((header.dtype().is_native(), header.order()), (false, Order::Fortran));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// Where in the file they begin.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-aligned.npz")?)?;
+    /// let payload = npz.payload("features")?;
+    /// assert_eq!(payload.offset(), 192); // to be read by another program
+    /// assert_eq!(npz.source()[192..240], *payload.bytes());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
     /// The largest power of two that divides their address in memory, at most a page of 4,096 bytes.
+    ///
+    /// ```
+    /// # #[cfg(feature = "mmap")] {
+    /// use npzmap::Npz;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { Npz::map("tests/data/model-batch-aligned.npz")? };
+    /// assert_eq!(npz.payload("features")?.alignment(), 64); // byte 192 of a page
+    /// # }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn alignment(&self) -> usize {
         1 << self.bytes.as_ptr().addr().trailing_zeros().min(12)
     }

@@ -12,10 +12,30 @@ use hashbrown::{HashMap, HashTable, hash_table::Entry};
 
 use super::name::{self, Name};
 use super::record::{FIXED, Place, RawRecord};
+use super::steps;
 use crate::bytes::Cursor;
 use crate::error::{Error, ErrorKind, Result, names};
 
 /// What happens when several members have one name.
+///
+/// ```
+/// use npzmap::{Duplicates, ErrorKind, OpenOptions};
+///
+/// # let mut bytes = std::fs::read("tests/data/positional.npz")?;
+/// # for at in 0..bytes.len() - 4 {
+/// #     if bytes[at..].starts_with(b"arr_1") {
+/// #         bytes[at + 4] = b'0';
+/// #     }
+/// # }
+/// // `bytes` hold two members arr_0.npy: three i32, then two f64.
+/// let shape = |duplicates| {
+///     let npz = OpenOptions::new().duplicates(duplicates).source(&bytes)?;
+///     Ok::<_, npzmap::Error>(npz.member("arr_0")?.header()?.shape().to_vec())
+/// };
+/// assert!(matches!(shape(Duplicates::Refuse).unwrap_err().kind(), ErrorKind::DuplicateName));
+/// assert_eq!(shape(Duplicates::Last)?, [2]);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Duplicates {
@@ -324,7 +344,6 @@ impl Pass<'_> {
             }
         }
         places.sort_unstable();
-        self.directory.refused.retain(|(_, refusal)| !matches!(refusal, Refusal::Overlap { .. }));
         self.ends = (0, 0);
         for (_, position) in &places {
             if let Ok(record) = record_at(self.bytes, *position)
@@ -395,6 +414,7 @@ impl<'a> Iterator for Records<'a> {
 }
 
 fn record_at(bytes: &[u8], position: Position) -> Result<Record<'_>, &'static str> {
+    steps::add(1);
     let rest = usize::try_from(position).ok().and_then(|start| bytes.get(start..));
     let mut cursor = Cursor::new(rest.ok_or("a record lies beyond the end")?);
     let raw = RawRecord::read(&mut cursor)?;
@@ -424,11 +444,13 @@ impl Naming {
 
     /// Whether the record at `position` has this name.
     fn is(&self, bytes: &[u8], position: Position, name: (&str, bool)) -> bool {
+        steps::add(name.0.len());
         text_at(bytes, position).is_some_and(|text| self.split(&text) == name)
     }
 
     /// The hash of a name without its suffix, so that both spellings of a key are looked for in one place.
     fn hash(&self, stem: &str) -> u64 {
+        steps::add(stem.len());
         let mut hasher = self.state.build_hasher();
         hasher.write(stem.as_bytes());
         hasher.finish()

@@ -14,3 +14,4 @@ pub(crate) mod end;
 pub(crate) mod local;
 pub(crate) mod name;
 pub(crate) mod record;
+pub(crate) mod steps;

@@ -96,9 +96,12 @@ impl<'a> RawRecord<'a> {
                         return Err(bad_zip64(UNNEEDED_ZIP64));
                     }
                 }
-                // The number of the disk may follow; every other byte would be another reader's value.
-                if !matches!(field.rest(), [] | [0, 0, 0, 0]) {
-                    return Err(bad_zip64("longer than the fields that refer to it"));
+                // The number of the disk may follow, and must where its field refers to it; every other byte would be
+                // another reader's value.
+                match field.rest() {
+                    [] if self.disk == u16::MAX => return Err(bad_zip64("too short")),
+                    [] | [0, 0, 0, 0] => {}
+                    _ => return Err(bad_zip64("longer than the fields that refer to it")),
                 }
             }
         }

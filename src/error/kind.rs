@@ -5,6 +5,19 @@ use std::io;
 use super::{Fault, Reason};
 
 /// What went wrong. [`rule`](ErrorKind::rule) names the row of `docs/hostile.md` behind it.
+///
+/// ```
+/// use npzmap::{ErrorKind, Npz};
+/// use ndarray::Ix1;
+///
+/// let npz = Npz::open("tests/data/model-batch.npz")?;
+/// let weights = match npz.read::<f32, Ix1>("weights") {
+///     Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => None, // they are optional
+///     weights => Some(weights?),
+/// };
+/// assert_eq!(weights, None);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -395,6 +408,16 @@ fn dtype_hint(dtype: &str) -> &'static str {
 
 impl ErrorKind {
     /// Who can mend it.
+    ///
+    /// ```
+    /// use npzmap::{Fault, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.member("lables").unwrap_err().kind().fault(), Fault::Request);
+    /// assert_eq!(Npz::open("tests/data/plain.npy").unwrap_err().kind().fault(), Fault::File);
+    /// assert_eq!(Npz::open("tests/data/none.npz").unwrap_err().kind().fault(), Fault::System);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn fault(&self) -> Fault {
         use ErrorKind as K;
         match self {
@@ -416,12 +439,30 @@ impl ErrorKind {
 
     /// Whether the file may be sound but uses what npzmap does not read: pickled objects, encryption, patches,
     /// other compression methods.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/object.npz")?;
+    /// let error = npz.read_any("objects").unwrap_err();
+    /// assert!(error.kind().is_unsupported()); // sound, but pickled
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn is_unsupported(&self) -> bool {
         use ErrorKind as K;
         matches!(self, K::Pickled | K::Encrypted { .. } | K::UnsupportedFlags { .. } | K::UnsupportedMethod { .. })
     }
 
     /// The identifier of the row in `docs/hostile.md` that this answers, if it answers one.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/object.npz")?;
+    /// assert_eq!(npz.read_any("objects").unwrap_err().kind().rule(), Some("N10"));
+    /// assert_eq!(npz.read_any("plane").unwrap_err().kind().rule(), None); // no fault of the file
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn rule(&self) -> Option<&'static str> {
         use ErrorKind as K;
         Some(match self {

@@ -3,6 +3,16 @@
 use std::fmt;
 
 /// Why an array is copied and not borrowed.
+///
+/// ```
+/// use npzmap::{Access, Npz, Reason};
+///
+/// let npz = Npz::new(std::fs::read("tests/data/kinds-stored.npz")?)?;
+/// let Access::Copy(reason) = npz.member("f8-be-c")?.access::<f64>()? else { panic!("borrowed") };
+/// assert_eq!(reason, Reason::ByteOrder);
+/// assert_eq!(reason.to_string(), "the elements have the other byte order");
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -30,6 +40,13 @@ pub enum Reason {
 
 impl Reason {
     /// One word, as `npz ls` prints it.
+    ///
+    /// ```
+    /// use npzmap::Reason;
+    ///
+    /// assert_eq!(Reason::Compressed.as_str(), "compressed");
+    /// assert_eq!(Reason::Misaligned { offset: 190, required: 4 }.as_str(), "misaligned");
+    /// ```
     pub fn as_str(&self) -> &'static str {
         match self {
             Reason::Compressed => "compressed",

@@ -56,6 +56,15 @@ macro_rules! any_array {
 
         impl AnyArray {
             /// The length of each axis.
+            ///
+            /// ```
+            /// use npzmap::Npz;
+            ///
+            /// let npz = Npz::open("tests/data/model-batch.npz")?;
+            /// assert_eq!(npz.read_any("features")?.shape(), [3, 4]);
+            /// assert_eq!(npz.read_any("sample_ids")?.shape(), [3]);
+            /// # Ok::<(), npzmap::Error>(())
+            /// ```
             pub fn shape(&self) -> &[usize] {
                 match self {
                     $($(#[$attribute])* AnyArray::$variant(array) => array.shape(),)*
@@ -67,6 +76,29 @@ macro_rules! any_array {
             }
 
             /// Hands the array to a [`Visitor`], numbers as the type that they are.
+            ///
+            /// ```
+            /// # use std::fmt::{Debug, Display};
+            /// # use ndarray::ArrayD;
+            /// # use npzmap::{AnyArray, Element, Npz, Visitor};
+            /// /// The bytes of all numbers.
+            /// struct Bytes;
+            ///
+            /// impl Visitor for Bytes {
+            ///     type Output = usize;
+            ///     fn numbers<T: Element + Debug + Display + PartialEq>(self, array: ArrayD<T>) -> usize {
+            ///         array.len() * size_of::<T>()
+            ///     }
+            /// #     fn other(self, _: AnyArray) -> usize {
+            /// #         0
+            /// #     }
+            /// }
+            ///
+            /// let all = Npz::open("tests/data/model-batch.npz")?.read_all()?;
+            /// let bytes: Vec<_> = all.into_iter().map(|(_, array)| array.visit(Bytes)).collect();
+            /// assert_eq!(bytes, [48, 24, 0]);
+            /// # Ok::<(), npzmap::Error>(())
+            /// ```
             pub fn visit<V: Visitor>(self, visitor: V) -> V::Output {
                 match self {
                     $($(#[$attribute])* AnyArray::$variant(array) => visitor.numbers(array),)*
@@ -124,13 +156,69 @@ pub trait Visitor {
     type Output;
 
     /// An array of numbers or of `bool`.
+    ///
+    /// ```
+    /// # use std::fmt::{Debug, Display};
+    /// # use ndarray::ArrayD;
+    /// # use npzmap::{AnyArray, Element, Npz, Visitor};
+    /// /// Whether all elements are equal.
+    /// struct IsConstant;
+    ///
+    /// impl Visitor for IsConstant {
+    ///     type Output = bool;
+    ///     fn numbers<T: Element + Debug + Display + PartialEq>(self, array: ArrayD<T>) -> bool {
+    ///         array.iter().all(|value| Some(value) == array.first())
+    ///     }
+    /// #     fn other(self, _: AnyArray) -> bool {
+    /// #         false
+    /// #     }
+    /// }
+    ///
+    /// let npz = Npz::open("tests/data/weights.npz")?;
+    /// assert!(npz.read_any("optim/step")?.visit(IsConstant));
+    /// assert!(!npz.read_any("encoder/bias")?.visit(IsConstant));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn numbers<T: Element + Debug + Display + PartialEq>(self, array: ArrayD<T>) -> Self::Output;
 
     /// An array of anything else: strings, dates, records.
+    ///
+    /// ```
+    /// # use std::fmt::{Debug, Display};
+    /// # use ndarray::ArrayD;
+    /// # use npzmap::{AnyArray, Element, Npz, Visitor};
+    /// /// The length of the longest string.
+    /// struct Longest;
+    ///
+    /// impl Visitor for Longest {
+    ///     type Output = Option<usize>;
+    /// #     fn numbers<T: Element + Debug + Display + PartialEq>(self, _: ArrayD<T>) -> Option<usize> {
+    /// #         None
+    /// #     }
+    ///     fn other(self, array: AnyArray) -> Option<usize> {
+    ///         let AnyArray::Str(strings) = array else { return None };
+    ///         strings.iter().map(String::len).max()
+    ///     }
+    /// }
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.read_any("sample_ids")?.visit(Longest), Some(9));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn other(self, array: AnyArray) -> Self::Output;
 }
 
 /// Elements as they lie in the file, and what they are.
+///
+/// ```
+/// use npzmap::{AnyArray, Npz};
+///
+/// let npz = Npz::open("tests/data/weights.npz")?;
+/// let AnyArray::Raw(scale) = npz.read_any("encoder/scale")? else { panic!("another dtype") };
+/// assert_eq!((scale.dtype().to_string().as_str(), scale.shape()), ("|V2", &[3][..])); // ml_dtypes' bfloat16
+/// assert_eq!(scale.bytes()[..2], [0xc0, 0x3f]); // 1.5
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawArray {
     dtype: Dtype,
@@ -141,26 +229,72 @@ pub struct RawArray {
 
 impl RawArray {
     /// What an item is, its byte order included.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/records-stored.npz")?;
+    /// let AnyArray::Raw(raw) = npz.read_any("names-unicode-be-c")? else { panic!("another dtype") };
+    /// assert_eq!(raw.dtype().to_string(), "[('β', '>f4'), ('日本', '>i2'), ('\u{1d11e}', '|u1')]");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn dtype(&self) -> &Dtype {
         &self.dtype
     }
 
     /// The length of each axis.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/records-stored.npz")?;
+    /// let AnyArray::Raw(raw) = npz.read_any("packed-le-c")? else { panic!("another dtype") };
+    /// assert_eq!(raw.shape(), [2, 3]); // of records
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// The order of the items.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz, Order};
+    ///
+    /// let npz = Npz::open("tests/data/records-stored.npz")?;
+    /// let AnyArray::Raw(raw) = npz.read_any("packed-le-f")? else { panic!("another dtype") };
+    /// assert_eq!(raw.order(), Order::Fortran); // item 1 is [1, 0], not [0, 1]
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn order(&self) -> Order {
         self.order
     }
 
     /// The items, one after the other in [`order`](RawArray::order), in the byte order of the dtype.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/records-stored.npz")?;
+    /// let AnyArray::Raw(raw) = npz.read_any("one-field-be-c")? else { panic!("another dtype") };
+    /// assert_eq!(raw.bytes()[..4], [0x00, 0x02, 0x80, 0x00]); // 2 and -32768, big-endian
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The bytes, by value.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/kinds-stored.npz")?;
+    /// let AnyArray::Raw(raw) = npz.read_any("V3-c")? else { panic!("another dtype") };
+    /// let bytes: Vec<u8> = raw.into_bytes();
+    /// assert_eq!((bytes.len(), &bytes[..3]), (12 * 3, &[0x64, 0x65, 0x66][..]));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -10,6 +10,19 @@ use crate::buffer;
 use crate::error::{ErrorKind, Reason, Result};
 
 /// What taking an array will do.
+///
+/// ```
+/// use npzmap::{Access, Npz, Unaligned};
+/// use ndarray::Ix2;
+///
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
+/// let features = npz.member("features")?;
+/// match features.access::<Unaligned<f32>>()? {
+///     Access::Borrow => assert!(features.view::<Unaligned<f32>, Ix2>().is_ok()),
+///     Access::Copy(reason) => assert_eq!(reason.to_string(), "the member is compressed"),
+/// }
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// `view` and `get` lend the elements where they lie.

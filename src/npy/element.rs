@@ -17,7 +17,8 @@ use super::dtype::{ByteOrder, DatetimeUnit, Dtype, Kind, Scalar, Subarray};
 ///
 /// ```
 /// use bytemuck::{Pod, Zeroable};
-/// use npzmap::{ByteOrder, Dtype, Element, Kind, Scalar};
+/// use npzmap::{Dtype, Element, Npz};
+/// use ndarray::Ix2;
 ///
 /// /// Ticks of the 10 MHz counter, which the recorder saves as `<u8`.
 /// #[derive(Clone, Copy, PartialEq, Debug, Zeroable, Pod)]
@@ -29,12 +30,33 @@ use super::dtype::{ByteOrder, DatetimeUnit, Dtype, Kind, Scalar, Subarray};
 ///         u64::dtype()
 ///     }
 /// }
+///
+/// let npz = Npz::open("tests/data/kinds-stored.npz")?;
+/// assert_eq!(npz.read::<Ticks, Ix2>("u8-le-c")?[(1, 3)], Ticks(42));
+/// # Ok::<(), npzmap::Error>(())
 /// ```
 pub trait Element: CheckedBitPattern<Bits: Pod> + NoUninit + Send + Sync {
     /// The dtype of arrays of this type, in this machine's byte order.
+    ///
+    /// ```
+    /// use npzmap::{Element, FixedStr, Unaligned};
+    ///
+    /// assert_eq!(f32::dtype(), "=f4".parse()?);
+    /// assert_eq!(Unaligned::<f32>::dtype(), f32::dtype());
+    /// assert_eq!(FixedStr::<9>::dtype(), "=U9".parse()?);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn dtype() -> Dtype;
 
     /// Whether items of `dtype` are values of this type, whatever their byte order.
+    ///
+    /// ```
+    /// use npzmap::Element;
+    ///
+    /// assert!(f32::matches(&"<f4".parse()?) && f32::matches(&">f4".parse()?));
+    /// assert!(!f32::matches(&"<f8".parse()?) && !f32::matches(&"<i4".parse()?));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn matches(dtype: &Dtype) -> bool {
         same_but_for_order(dtype, &Self::dtype())
     }
@@ -118,8 +140,25 @@ impl Element for half::bf16 {
 }
 
 /// What a field of a [`record!`](crate::record) can be: an [`Element`], or an array of one.
+///
+/// ```
+/// use npzmap::{Element, FieldType, FixedBytes};
+///
+/// fn size<T: FieldType>() -> usize {
+///     T::dtype().item_size()
+/// }
+///
+/// assert_eq!((size::<u32>(), size::<FixedBytes<5>>(), size::<[[f64; 3]; 3]>()), (4, 5, 72));
+/// ```
 pub trait FieldType {
     /// The dtype of the field.
+    ///
+    /// ```
+    /// use npzmap::{Dtype, FieldType};
+    ///
+    /// let Dtype::Subarray(matrix) = <[[f64; 3]; 2]>::dtype() else { panic!("no array") };
+    /// assert_eq!(matrix.shape(), [2, 3]);
+    /// ```
     fn dtype() -> Dtype;
 }
 

@@ -18,7 +18,7 @@ use super::text;
 /// use npzmap::{FixedStr, Npz};
 /// use ndarray::Ix1;
 ///
-/// let npz = Npz::new(include_bytes!("../../tests/data/model-batch-stored.npz"))?;
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
 /// let ids = npz.view::<FixedStr<9>, Ix1>("sample_ids")?; // borrowed
 /// assert!(ids[1] == "train-002");
 /// # Ok::<(), npzmap::Error>(())
@@ -36,11 +36,31 @@ unsafe impl<const N: usize> Pod for FixedStr<N> {}
 
 impl<const N: usize> FixedStr<N> {
     /// The characters' codes, NULs at the end included.
+    ///
+    /// ```
+    /// use npzmap::{FixedStr, Npz};
+    /// use ndarray::Ix0;
+    ///
+    /// let npz = Npz::open("tests/data/shapes.npz")?;
+    /// let text = npz.read::<FixedStr<3>, Ix0>("0d-U3")?[()];
+    /// assert_eq!(text.codes(), [0x1d11e, 0x21, 0]); // a clef, an exclamation mark, a NUL
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn codes(&self) -> [u32; N] {
         self.0.map(u32::from_ne_bytes)
     }
 
     /// The text without the NULs that fill it up; nothing if a code is no character.
+    ///
+    /// ```
+    /// use npzmap::{FixedStr, Npz};
+    /// use ndarray::Ix0;
+    ///
+    /// let npz = Npz::open("tests/data/shapes.npz")?;
+    /// let text = npz.read::<FixedStr<3>, Ix0>("0d-U3")?[()];
+    /// assert_eq!(text.to_text().unwrap(), "\u{1d11e}!");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn to_text(&self) -> Option<String> {
         text::decode_ucs4(self.0.as_flattened(), ByteOrder::NATIVE).ok()
     }
@@ -95,26 +115,63 @@ unsafe impl<const N: usize> Pod for FixedBytes<N> {}
 
 impl<const N: usize> FixedBytes<N> {
     /// Wraps bytes, filled up with NUL.
+    ///
+    /// ```
+    /// use npzmap::FixedBytes;
+    ///
+    /// const MAGIC: FixedBytes<6> = FixedBytes::new(*b"ID3\0\0\0");
+    /// assert_eq!(MAGIC.as_bytes(), b"ID3");
+    /// ```
     pub const fn new(bytes: [u8; N]) -> Self {
         FixedBytes(bytes)
     }
 
     /// All of its bytes, NULs at the end included.
+    ///
+    /// ```
+    /// use npzmap::{FixedBytes, Npz};
+    /// use ndarray::Ix0;
+    ///
+    /// let npz = Npz::open("tests/data/shapes.npz")?;
+    /// let item = npz.read::<FixedBytes<5>, Ix0>("0d-S5")?[()];
+    /// assert_eq!(item.as_array(), b"abc\0\0");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub const fn as_array(&self) -> &[u8; N] {
         &self.0
     }
 
     /// The bytes without the NULs that fill it up.
+    ///
+    /// ```
+    /// use npzmap::FixedBytes;
+    ///
+    /// let item = FixedBytes::new(*b"a\0b\0\0");
+    /// assert_eq!(item.as_bytes(), b"a\0b"); // only those at the end fill it up
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         text::trim(&self.0)
     }
 
     /// The same as text; nothing if it is not UTF-8.
+    ///
+    /// ```
+    /// use npzmap::FixedBytes;
+    ///
+    /// assert_eq!(FixedBytes::new(*b"abc\0\0").to_str(), Some("abc"));
+    /// assert_eq!(FixedBytes::new(*b"caf\xe9\0").to_str(), None); // Latin-1
+    /// ```
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(self.as_bytes()).ok()
     }
 
     /// The same as text, with replacement characters for what is not UTF-8.
+    ///
+    /// ```
+    /// use npzmap::FixedBytes;
+    ///
+    /// assert_eq!(FixedBytes::new(*b"caf\xe9\0").to_str_lossy(), "caf\u{fffd}"); // Latin-1
+    /// ```
     pub fn to_str_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.as_bytes())
     }

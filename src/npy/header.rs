@@ -22,6 +22,15 @@ const MAGIC: [u8; 6] = *b"\x93NUMPY";
 pub(crate) const PREFIX: usize = 12;
 
 /// What an array is: dtype, shape, order, and the version of the format that says so.
+///
+/// ```
+/// use npzmap::{Npz, Order};
+///
+/// let header = Npz::open("tests/data/model-batch.npz")?.member("features")?.header()?;
+/// assert_eq!((header.dtype().to_string().as_str(), header.shape()), ("<f4", &[3, 4][..]));
+/// assert_eq!((header.order(), header.count(), header.nbytes()), (Order::C, 12, 48));
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     dtype: Dtype,
@@ -34,6 +43,16 @@ pub struct Header {
 }
 
 /// In which order the elements lie.
+///
+/// ```
+/// use npzmap::{Npy, Order};
+/// use ndarray::Ix2;
+///
+/// let npy = Npy::open("tests/data/plain-f.npy")?;
+/// assert_eq!(npy.header()?.order(), Order::Fortran);
+/// assert_eq!(npy.read::<f32, Ix2>()?.strides(), [1, 3]); // kept, not transposed
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The last axis varies fastest.
@@ -49,6 +68,16 @@ impl Header {
     ///
     /// [`BadShape`](ErrorKind::BadShape) for more than 64 dimensions, [`ShapeOverflow`](ErrorKind::ShapeOverflow)
     /// for an array that no machine can address.
+    ///
+    /// ```
+    /// use npzmap::{Element, ErrorKind, Header, Order};
+    ///
+    /// let header = Header::new(f64::dtype(), &[1000, 3], Order::C)?;
+    /// assert_eq!((header.version(), header.nbytes()), ((1, 0), 24_000));
+    /// let error = Header::new(f64::dtype(), &[usize::MAX, 3], Order::C).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::ShapeOverflow { .. }));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn new(dtype: Dtype, shape: &[usize], order: Order) -> Result<Self> {
         if shape.len() > limits::DIMENSIONS {
             let found = shape.len().to_string();
@@ -64,36 +93,99 @@ impl Header {
     }
 
     /// The dtype.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let dtype = |key| npz.member(key)?.header().map(|header| header.dtype().to_string());
+    /// assert_eq!((dtype("labels")?, dtype("sample_ids")?), ("<i8".into(), "<U9".into()));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn dtype(&self) -> &Dtype {
         &self.dtype
     }
 
     /// The length of each axis; empty for a 0-dimensional array, which has one element.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/weights.npz")?;
+    /// assert_eq!(npz.member("encoder/weight")?.header()?.shape(), [3, 4]);
+    /// assert_eq!(npz.member("optim/step")?.header()?.shape(), []);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// The order of the elements.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Order};
+    ///
+    /// let npz = Npz::open("tests/data/kinds-stored.npz")?;
+    /// assert_eq!(npz.member("f4-le-c")?.header()?.order(), Order::C);
+    /// assert_eq!(npz.member("f4-le-f")?.header()?.order(), Order::Fortran);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn order(&self) -> Order {
         self.order
     }
 
     /// The version of the `.npy` format: `(1, 0)`, `(2, 0)` or `(3, 0)`.
+    ///
+    /// ```
+    /// use npzmap::{Header, Order};
+    ///
+    /// let version = |descr: &str| Header::new(descr.parse()?, &[], Order::C).map(|header| header.version());
+    /// assert_eq!(version("[('größe', '<f4')]")?, (1, 0)); // Latin-1
+    /// assert_eq!(version("[('β', '<f4')]")?, (3, 0)); // UTF-8
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn version(&self) -> (u8, u8) {
         self.version
     }
 
     /// The number of bytes before the elements: magic, version, length field and text.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let member = npz.member("features")?;
+    /// let header = member.header()?;
+    /// assert_eq!((header.preamble_size(), header.nbytes()), (128, 48));
+    /// assert_eq!(member.size(), 128 + 48);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn preamble_size(&self) -> usize {
         self.length
     }
 
     /// The number of elements.
+    ///
+    /// ```
+    /// use npzmap::{Element, Header, Order};
+    ///
+    /// let count = |shape: &[usize]| Header::new(f32::dtype(), shape, Order::C).map(|header| header.count());
+    /// assert_eq!((count(&[3, 4])?, count(&[])?, count(&[3, 0])?), (12, 1, 0));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// The number of bytes of all elements.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.member("sample_ids")?.header()?.nbytes(), 3 * 9 * 4);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn nbytes(&self) -> usize {
         // Checked when the header was made.
         self.count.saturating_mul(self.dtype.item_size())
@@ -120,6 +212,16 @@ impl Header {
     /// # Errors
     ///
     /// What is wrong with it, and at which byte.
+    ///
+    /// ```
+    /// use npzmap::Header;
+    ///
+    /// let file = std::fs::read("tests/data/plain.npy")?;
+    /// let header = Header::from_bytes(&file)?;
+    /// assert_eq!((header.shape(), header.preamble_size()), (&[3, 4][..], 128));
+    /// assert!(Header::from_bytes(&file[..100]).is_err()); // cut off
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let length = match measure(bytes, size, &Limits::new())? {

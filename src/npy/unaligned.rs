@@ -27,7 +27,7 @@ use super::element::Element;
 /// use npzmap::{Npz, Unaligned};
 /// use ndarray::Ix2;
 ///
-/// let npz = Npz::new(include_bytes!("../../tests/data/model-batch-stored.npz"))?;
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
 /// let features = npz.view::<Unaligned<f32>, Ix2>("features")?;
 /// assert_eq!(features[(2, 3)].get(), 11.0);
 /// assert_eq!(features.sum().get(), 66.0);
@@ -46,12 +46,30 @@ unsafe impl<T: Pod> Pod for Unaligned<T> {}
 
 impl<T: Copy> Unaligned<T> {
     /// Wraps a value.
+    ///
+    /// ```
+    /// use npzmap::Unaligned;
+    ///
+    /// let values = [1.5, -2.25].map(Unaligned::<f64>::new);
+    /// assert_eq!((align_of_val(&values), size_of_val(&values)), (1, 16));
+    /// assert_eq!(values[1], -2.25);
+    /// ```
     #[inline]
     pub const fn new(value: T) -> Self {
         Unaligned(value)
     }
 
     /// The value.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let features = npz.view::<Unaligned<f32>, Ix2>("features")?;
+    /// assert_eq!(features.iter().map(|value| value.get().powi(2)).sum::<f32>(), 506.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     #[inline]
     pub const fn get(self) -> T {
         self.0
@@ -123,11 +141,32 @@ impl<T: Copy + Zero> Zero for Unaligned<T> {
 }
 
 /// Arrays of [`Unaligned<T>`] to arrays of `T`.
+///
+/// ```
+/// use npzmap::{Npz, ToAligned, Unaligned};
+/// use ndarray::Ix2;
+///
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+/// let features = npz.view::<Unaligned<f32>, Ix2>("features")?.to_aligned();
+/// assert_eq!(features.dot(&features.t())[(0, 0)], 14.0); // fast, for it is f32 again
+/// # Ok::<(), npzmap::Error>(())
+/// ```
 pub trait ToAligned {
     /// The array of plain values.
     type Aligned;
 
     /// Copies the values, which costs about what copying the bytes costs.
+    ///
+    /// ```
+    /// use npzmap::{Npz, ToAligned, Unaligned};
+    /// use ndarray::{Array1, Ix2};
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let features = npz.view::<Unaligned<f32>, Ix2>("features")?;
+    /// let row: Array1<f32> = features.row(1).to_aligned(); // only what is worked on
+    /// assert_eq!(row.to_vec(), [4.0, 5.0, 6.0, 7.0]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn to_aligned(&self) -> Self::Aligned;
 }
 

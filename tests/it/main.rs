@@ -3,6 +3,7 @@
 mod any;
 mod borrow;
 mod changed;
+mod cost;
 mod elements;
 mod fields;
 mod fixtures;

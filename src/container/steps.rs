@@ -1,0 +1,34 @@
+//! What the directory pass costs, in steps: so that a test can tell linear from quadratic without a clock.
+//!
+//! A step is a record parsed, or a byte of a name hashed or compared. Counted per thread, in builds with debug
+//! assertions; elsewhere it is nothing.
+
+#[cfg(debug_assertions)]
+mod counter {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STEPS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add(count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        STEPS.with(|steps| steps.set(steps.get().saturating_add(count)));
+    }
+
+    pub(super) fn taken() -> u64 {
+        STEPS.with(Cell::take)
+    }
+}
+
+#[inline]
+pub(super) fn add(_count: usize) {
+    #[cfg(debug_assertions)]
+    counter::add(_count);
+}
+
+/// The steps of this thread since the last call.
+#[cfg(debug_assertions)]
+pub fn taken() -> u64 {
+    counter::taken()
+}
