@@ -1,0 +1,74 @@
+//! Many arrays at once.
+
+use ndarray::{Array, Dimension};
+
+use super::Npz;
+use crate::error::{ErrorKind, Result};
+use crate::member::Member;
+use crate::npy::any::AnyArray;
+use crate::npy::element::Element;
+use crate::source::Source;
+
+/// Many arrays at once; side by side with the feature `rayon`.
+impl<S: Source + Sync> Npz<S> {
+    /// These arrays, copied, in the order of the keys. One that fails fails all.
+    ///
+    /// # Errors
+    ///
+    /// Of the first key that cannot be read, as [`read`](Npz::read).
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::IxDyn;
+    ///
+    /// let npz = Npz::open("tests/data/kinds-deflated.npz")?;
+    /// let arrays = npz.read_many::<i32, IxDyn>(&["i4-le-c", "i4-be-f"])?;
+    /// assert_eq!(arrays[0], arrays[1]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_many<T: Element, D: Dimension>(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Array<T, D>>> {
+        let read = |key: &_| self.read(AsRef::<str>::as_ref(key));
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            // Not collected at once: the error would be that of whichever fails first.
+            let results: Vec<Result<_>> = keys.par_iter().map(read).collect();
+            results.into_iter().collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        keys.iter().map(read).collect()
+    }
+
+    /// All arrays, copied, as whatever they are, with their keys in the order of the directory. Members that are no
+    /// arrays are left out.
+    ///
+    /// # Errors
+    ///
+    /// Of the first member that cannot be read.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let all = npz.read_all()?;
+    /// assert_eq!(all.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["features", "labels", "sample_ids"]);
+    /// assert!(matches!(all[2].1, AnyArray::Str(_)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_all(&self) -> Result<Vec<(String, AnyArray)>> {
+        let read = |member: Member<'_, S>| match member.read_any() {
+            Ok(array) => Some(Ok((member.key().into_owned(), array))),
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => None,
+            Err(error) => Some(Err(error)),
+        };
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            let members: Vec<_> = self.members().collect();
+            let results: Vec<Result<_>> = members.into_par_iter().filter_map(read).collect();
+            results.into_iter().collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        self.members().filter_map(read).collect()
+    }
+}
