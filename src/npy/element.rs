@@ -204,10 +204,10 @@ macro_rules! record {
     ($type:ty { $($fields:tt)* }) => {
         impl $crate::Element for $type {
             fn dtype() -> $crate::Dtype {
-                let mut fields: Vec<$crate::Field> = Vec::new();
+                let mut fields = ::std::vec::Vec::<$crate::Field>::new();
                 $crate::record!(@fields fields $type, $($fields)*);
                 fields.sort_by_key($crate::Field::offset);
-                let record = $crate::Record::new(fields, size_of::<$type>());
+                let record = $crate::Record::new(fields, ::core::mem::size_of::<$type>());
                 // Fields of a struct neither overlap nor reach over its end.
                 record.expect("the fields have different names").into()
             }
@@ -217,7 +217,7 @@ macro_rules! record {
         {
             // The type is the field's own, or this does not compile.
             let _: fn($type) -> $kind = |record| record.$field;
-            let offset = core::mem::offset_of!($type, $field);
+            let offset = ::core::mem::offset_of!($type, $field);
             $list.push($crate::Field::new($name, offset, <$kind as $crate::FieldType>::dtype()));
         }
         $($crate::record!(@fields $list $type, $($rest)*);)?
@@ -225,7 +225,7 @@ macro_rules! record {
     (@fields $list:ident $type:ty, $field:ident: $kind:ty $(, $($rest:tt)*)?) => {
         {
             let _: fn($type) -> $kind = |record| record.$field;
-            let offset = core::mem::offset_of!($type, $field);
+            let offset = ::core::mem::offset_of!($type, $field);
             $list.push($crate::Field::new(stringify!($field), offset, <$kind as $crate::FieldType>::dtype()));
         }
         $($crate::record!(@fields $list $type, $($rest)*);)?

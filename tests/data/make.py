@@ -472,6 +472,13 @@ def make(out):
     versions = [(f"v{v}-{k}.npy", npy(a, (v, 0))) for v in (1, 2, 3) for k, a in some.items()]
     versions.append(("v3-names-unicode.npy", npy(fill(dict(record_types())["names-unicode"].newbyteorder("<"), (3,)), (3, 0))))
     write_zip(path("versions.npz"), versions)
+    # Every kind in the versions that NumPy chooses for none of these.
+    every = in_orders(kinds())
+    every |= {k: a for k, a in datetimes().items() if k.startswith(("M8-ns-", "m8-ns-", "M8-s-", "m8-s-"))}
+    every |= {k: a for k, a in records().items() if k.startswith(("packed-", "aligned-"))}
+    for v in (2, 3):
+        for method, number in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED)):
+            write_zip(path(f"kinds-v{v}-{method}.npz"), [(f"{k}.npy", npy(a, (v, 0)), number) for k, a in every.items()])
 
     write_keys(path("keys.npz"))
     write_cp437(path("cp437.npz"))

@@ -676,9 +676,13 @@ macro_rules! complex {
 complex!(f32, f64);
 
 /// `np.save` chose neither version nor text here, so that there is nothing to compare.
-const OTHER_HEADERS: [(&str, &str); 4] = [
+const OTHER_HEADERS: [(&str, &str); 8] = [
     ("versions.npz", "the version was forced"),
     ("python2.npz", "by hand, as Python 2 wrote them: padded to 16 bytes, with 2L"),
+    ("kinds-v2-stored.npz", "the version was forced"),
+    ("kinds-v2-deflated.npz", "the version was forced"),
+    ("kinds-v3-stored.npz", "the version was forced"),
+    ("kinds-v3-deflated.npz", "the version was forced"),
     ("weights.npz", "as ml-dtypes.npz"),
     ("ml-dtypes.npz", "ml_dtypes gives '<V2' where NumPy itself writes '|V2'"),
 ];
