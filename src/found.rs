@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::container::decode::{Coded, Content};
+use crate::container::decode::{self, Coded, Content};
 use crate::error::{Error, ErrorKind, Fault, Reason, Result};
 use crate::limits::Limits;
 use crate::npy::array::Elements;
@@ -118,6 +118,11 @@ impl<'a, S: Source> Found<'a, S> {
 
     pub(crate) fn check_budget(&self, bytes: usize) -> Result<()> {
         self.coded.check_budget(bytes as u64, &self.limits)
+    }
+
+    /// The same for what bytes become, which is more than they are, stored or not.
+    pub(crate) fn check_memory(&self, bytes: usize) -> Result<()> {
+        decode::check_memory(bytes as u64, &self.limits)
     }
 
     /// Offsets in the content are offsets in the file when it is stored.

@@ -213,7 +213,10 @@ impl<'a, S: Source> Found<'a, S> {
 
     pub(crate) fn read_any(&self) -> Result<AnyArray> {
         self.array(self.checks_copies(), |header, content| {
-            self.check_budget(any::nbytes(&header))?;
+            self.check_budget(header.nbytes())?;
+            if any::is_text(&header) {
+                self.check_memory(array::strings_nbytes(&header))?;
+            }
             any::read(&header, |bytes| to_the_end(content, bytes))
         })
     }
@@ -221,7 +224,7 @@ impl<'a, S: Source> Found<'a, S> {
     pub(crate) fn strings(&self) -> Result<Array<String, IxDyn>> {
         self.array(self.checks_copies(), |header, content| {
             array::check_strings(&header)?;
-            self.check_budget(array::strings_nbytes(&header))?;
+            self.check_memory(array::strings_nbytes(&header))?;
             let mut bytes = buffer::zeroed(header.nbytes())?;
             to_the_end(content, &mut bytes)?;
             array::strings(&header, &bytes)

@@ -34,12 +34,7 @@ impl Coded {
 
     /// Refuses to hold more decoded bytes of one member than the limit, in memory.
     pub(crate) fn check_budget(&self, bytes: u64, limits: &Limits) -> Result<()> {
-        let limit = limits.decoded_bytes;
-        if !self.is_stored() && bytes > limit {
-            let (what, found) = (DECODED_BYTES, bytes);
-            return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
-        }
-        Ok(())
+        if self.is_stored() { Ok(()) } else { check_memory(bytes, limits) }
     }
 
     /// Refuses sizes that deflate cannot produce, before anything is allocated for them.
@@ -80,6 +75,16 @@ impl Coded {
             method => Err(ErrorKind::UnsupportedMethod { method }.into()),
         }
     }
+}
+
+/// Refuses to make more of a member's bytes than the limit, in memory.
+pub(crate) fn check_memory(bytes: u64, limits: &Limits) -> Result<()> {
+    let limit = limits.decoded_bytes;
+    if bytes > limit {
+        let (what, found) = (DECODED_BYTES, bytes);
+        return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
+    }
+    Ok(())
 }
 
 /// A member's content, read front to back, straight into the caller's memory.

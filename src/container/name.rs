@@ -63,13 +63,19 @@ pub(crate) fn text(name: &[u8], utf8: bool) -> Option<Cow<'_, str>> {
 fn unicode_path(name: &[u8], text: &str, extra: &[u8]) -> Option<Vec<String>> {
     let mut fields = Cursor::new(extra);
     let mut renamed: Option<Vec<String>> = None;
+    // Once, however many fields ask for it.
+    let mut checksum = None;
     let mut field = || {
         let (id, length) = (fields.u16()?, fields.u16()?);
         Some((id, fields.take(length.into())?))
     };
     while let Some((id, content)) = field() {
         let mut content = Cursor::new(content);
-        if id != UNICODE_PATH || content.u8() != Some(1) || content.u32() != Some(crc32fast::hash(name)) {
+        if id != UNICODE_PATH || content.u8() != Some(1) {
+            continue;
+        }
+        let checksum = *checksum.get_or_insert_with(|| crc32fast::hash(name));
+        if content.u32() != Some(checksum) {
             continue;
         }
         match std::str::from_utf8(content.rest()) {

@@ -300,12 +300,10 @@ impl RawArray {
     }
 }
 
-/// The bytes that an array takes as what it is; of strings, without their text.
-pub(crate) fn nbytes(header: &Header) -> usize {
-    match header.dtype().as_scalar().map(|scalar| scalar.kind()) {
-        Some(Kind::Str | Kind::Bytes) => array::strings_nbytes(header),
-        _ => header.nbytes(),
-    }
+/// Whether its items become strings or vectors of their own.
+pub(crate) fn is_text(header: &Header) -> bool {
+    let kind = header.dtype().as_scalar().map(|scalar| scalar.kind());
+    matches!(kind, Some(Kind::Str | Kind::Bytes))
 }
 
 /// Reads an array as what it is. `fill` fills the bytes of all elements, and has checked them.

@@ -226,7 +226,7 @@ macro_rules! record {
         {
             let _: fn($type) -> $kind = |record| record.$field;
             let offset = ::core::mem::offset_of!($type, $field);
-            $list.push($crate::Field::new(stringify!($field), offset, <$kind as $crate::FieldType>::dtype()));
+            $list.push($crate::Field::new(stringify!($field).trim_start_matches("r#"), offset, <$kind as $crate::FieldType>::dtype()));
         }
         $($crate::record!(@fields $list $type, $($rest)*);)?
     };

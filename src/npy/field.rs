@@ -47,8 +47,16 @@ fn no_field(dtype: &Dtype, field: &str) -> crate::error::Error {
 impl Leaf<'_> {
     /// The number of bytes of the field in all items.
     pub(crate) fn nbytes(&self, header: &Header) -> usize {
-        let inner: usize = self.axes.iter().map(|(length, _)| *length).product();
-        header.count().saturating_mul(inner).saturating_mul(self.dtype.item_size())
+        header.count().saturating_mul(self.count()).saturating_mul(self.dtype.item_size())
+    }
+
+    /// The number of its values in an item. An axis of length 0 leaves none, however long the others are.
+    fn count(&self) -> usize {
+        let lengths = || self.axes.iter().map(|(length, _)| *length);
+        if lengths().any(|length| length == 0) {
+            return 0;
+        }
+        lengths().fold(1, usize::saturating_mul)
     }
 
     fn enter_subarray(&mut self) {
@@ -141,22 +149,25 @@ pub(crate) fn read<T: Element, D: Dimension>(
 ) -> Result<Array<T, D>> {
     leaf.check::<T, D>(header)?;
     let size = size_of::<T>();
-    let inner: usize = leaf.axes.iter().map(|(length, _)| *length).product();
+    // Of bytes that lie in an item: it cannot overflow.
+    let inner = leaf.count();
     // One item after the other: the axes of the array in file order, then those of sub-arrays.
     let mut values = buffer::zeroed::<T::Bits>(header.count() * inner)?;
     let item = header.dtype().item_size();
     let block = (array::BLOCK / item.max(1)).clamp(1, header.count().max(1));
     let mut items: Vec<u8> = buffer::zeroed(block * item)?;
-    let offsets = if header.count() == 0 { Vec::new() } else { leaf.offsets() };
-    let mut destination = bytemuck::cast_slice_mut::<_, u8>(&mut values).chunks_exact_mut(size);
-    let mut left = header.count();
+    let (axes, run) = leaf.runs(size);
+    let runs = if inner == 0 { 0 } else { inner / run };
+    let mut destination = bytemuck::cast_slice_mut::<_, u8>(&mut values).chunks_exact_mut(run * size);
+    let mut left = if inner == 0 { 0 } else { header.count() };
     while left > 0 {
         let count = block.min(left);
         let items = &mut items[..count * item];
         next(items)?;
         for item in items.chunks_exact(item.max(1)) {
-            for (offset, to) in offsets.iter().zip(&mut destination) {
-                to.copy_from_slice(&item[*offset..*offset + size]);
+            for (index, to) in (0..runs).zip(&mut destination) {
+                let from = leaf.offset + offset_of(index, axes);
+                to.copy_from_slice(&item[from..from + to.len()]);
             }
         }
         left -= count;
@@ -180,12 +191,25 @@ pub(crate) fn read<T: Element, D: Dimension>(
 }
 
 impl Leaf<'_> {
-    /// Where in an item each of the field's values begins, in C order.
-    fn offsets(&self) -> Vec<usize> {
-        let mut offsets = vec![self.offset];
-        for (length, stride) in &self.axes {
-            offsets = offsets.iter().flat_map(|start| (0..*length).map(move |index| start + index * stride)).collect();
+    /// The outer axes, and the number of values of `size` bytes that lie together in each of their places.
+    fn runs(&self, size: usize) -> (&[(usize, usize)], usize) {
+        let (mut axes, mut run) = (&self.axes[..], 1_usize);
+        while let [outer @ .., (length, stride)] = axes
+            && *length > 0
+            && *stride == run * size
+        {
+            (axes, run) = (outer, run * length);
         }
-        offsets
+        (axes, run)
     }
+}
+
+/// Where the place of this number lies along axes in C order, in bytes.
+fn offset_of(mut index: usize, axes: &[(usize, usize)]) -> usize {
+    let mut offset = 0;
+    for (length, stride) in axes.iter().rev() {
+        offset += index % length * stride;
+        index /= length;
+    }
+    offset
 }

@@ -394,7 +394,7 @@ fn parse_dict(tokens: &mut Tokens<'_>) -> Result<(Dtype, Order, Vec<usize>)> {
         let key = tokens.string_or("a key: 'descr', 'fortran_order' or 'shape'")?;
         tokens.mark_or(':', "a colon after the key")?;
         let repeated = match &*key {
-            "descr" => dtype.replace(Dtype::parse_descr(tokens)?).is_some(),
+            "descr" => dtype.replace(parse_top(tokens)?).is_some(),
             "fortran_order" => order.replace(parse_order(tokens)?).is_some(),
             "shape" => shape.replace(parse_shape(tokens)?).is_some(),
             _ => return Err(start.expected("a key: 'descr', 'fortran_order' or 'shape'")),
@@ -415,6 +415,19 @@ fn parse_dict(tokens: &mut Tokens<'_>) -> Result<(Dtype, Order, Vec<usize>)> {
         (None, ..) => Err(tokens.expected("the key 'descr'")),
         (_, None, _) => Err(tokens.expected("the key 'fortran_order'")),
         _ => Err(tokens.expected("the key 'shape'")),
+    }
+}
+
+/// A sub-array stands in the place of a value, and so in a field only: NumPy adds its axes to those of the array, or
+/// refuses it.
+fn parse_top(tokens: &mut Tokens<'_>) -> Result<Dtype> {
+    let before = tokens.clone();
+    match Dtype::parse_descr(tokens)? {
+        Dtype::Subarray(_) => {
+            let (problem, found) = ("a sub-array that is no field", before.found());
+            Err(before.at(ErrorKind::BadDtype { problem, found }))
+        }
+        dtype => Ok(dtype),
     }
 }
 

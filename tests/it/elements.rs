@@ -918,3 +918,14 @@ fn the_dtype_of_a_struct_is_printed_as_numpy_prints_it() {
         assert_eq!(dtype.to_string(), text(entry, "descr"));
     }
 }
+
+#[test]
+fn a_raw_identifier_is_a_name_without_its_mark() {
+    #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+    #[repr(C)]
+    struct Row {
+        r#type: u32,
+    }
+    npzmap::record!(Row { r#type: u32 });
+    assert_eq!(<Row as Element>::dtype().to_string(), "[('type', '<u4')]");
+}

@@ -90,9 +90,16 @@ fn nested_arrays(depth: usize) -> String {
 }
 
 #[test]
+fn n11_a_sub_array_that_is_no_field_is_refused() {
+    for text in ["('<u4', (3,))", "('<u4', (1,))", "('<u4', ())", "([('a', '<u4')], (1,))"] {
+        assert_rule!(bad_text_anywhere(&descr(text)), "N11", K::BadDtype { .. });
+    }
+}
+
+#[test]
 fn l2_a_dtype_has_at_most_32_levels() {
     // The innermost one is a level, too.
-    for text in [nested(31), nested_arrays(31), format!("[('a', {})]", nested_arrays(30))] {
+    for text in [nested(31), format!("[('a', {})]", nested_arrays(30))] {
         for archive in archives(&npy(&text, "(3,)", &[0; 12])) {
             each_reader!(&archive.bytes(), |npz| {
                 assert_eq!(npz.unwrap().member("x").unwrap().header().unwrap().dtype().item_size(), 4);

@@ -82,7 +82,7 @@ fn n10_pickled_objects_are_refused_and_their_header_is_read() {
         "[('a', [('b', [('c', '|O')])])]",
         "[('a', '|O', (2, 3))]",
         "[('a', [('b', '|O')], (2,))]",
-        "('|O', (2,))",
+        "[('a', ('|O', (2,)))]",
     ];
     for descr in descrs {
         // More bytes than items need, fewer, and none.
