@@ -14,15 +14,15 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Ix1, Ix2, array};
 use npzmap::half::bf16;
-use npzmap::{FixedBytes, Npz, SharedArray, ToAligned, Unaligned};
+use npzmap::{Npz, SharedArray, ToAligned, Unaligned};
 
 type Archive = Npz<Vec<u8>>;
 
 /// `y = scale * (weight · x) + bias`, row by row.
 struct Layer {
     weight: SharedArray<Unaligned<f32>, Ix2, Archive>,
-    /// ml_dtypes saves bfloat16 as two bytes of no kind.
-    scale: SharedArray<FixedBytes<2>, Ix1, Archive>,
+    /// ml_dtypes saves bfloat16 as two bytes of no kind: `shared_as` says what they are.
+    scale: SharedArray<Unaligned<bf16>, Ix1, Archive>,
     bias: SharedArray<Unaligned<f32>, Ix1, Archive>,
 }
 
@@ -30,7 +30,7 @@ impl Layer {
     fn run(&self, x: &Array1<f32>) -> Array1<f32> {
         // One matrix product wants aligned rows; a long-lived layer would keep this.
         let product = self.weight.view().to_aligned().dot(x);
-        let scale = self.scale.view().mapv(|bytes| bf16::from_le_bytes(*bytes.as_array()).to_f32());
+        let scale = self.scale.view().mapv(|value| value.get().to_f32());
         product * scale + self.bias.view().to_aligned()
     }
 }
