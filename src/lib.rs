@@ -61,6 +61,8 @@ mod plain;
 mod shared;
 mod source;
 mod take;
+#[cfg(feature = "write")]
+mod writer;
 
 pub use container::directory::Duplicates;
 #[cfg(debug_assertions)]
@@ -77,6 +79,8 @@ pub use npy::dtype::{ByteOrder, DatetimeUnit, Dtype, Field, Kind, Record, Scalar
 pub use npy::element::{Element, FieldType};
 pub use npy::fixed::{FixedBytes, FixedStr};
 pub use npy::header::{Header, Order};
+#[cfg(feature = "write")]
+pub use npy::save::{Item, Save};
 pub use npy::unaligned::{ToAligned, Unaligned};
 pub use npz::{Members, Npz};
 pub use open::{OpenOptions, Verify};
@@ -84,6 +88,11 @@ pub use plain::Npy;
 pub use shared::{Holder, SharedArray};
 pub use source::{FileSource, InMemory, ReadAt, Source};
 pub use take::Payload;
+#[cfg(feature = "write")]
+pub use writer::{
+    AtomicFile, MemberOptions, NpyRows, NpyWriter, NpzWriter, Rows, Seekable, Sink, Streamed, save, savez,
+    savez_compressed,
+};
 
 // The types in signatures, so that callers name the versions that this crate was built with.
 #[cfg(feature = "half")]

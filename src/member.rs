@@ -580,7 +580,7 @@ impl<'a, S: Source> Member<'a, S> {
     }
 
     /// Finds the member's bytes and works on them. The one place where errors learn which member they are about.
-    fn find<R>(&self, work: impl FnOnce(&Found<'a, S>) -> Result<R>) -> Result<R> {
+    pub(crate) fn find<R>(&self, work: impl FnOnce(&Found<'a, S>) -> Result<R>) -> Result<R> {
         let located = self.locate();
         let result = located.and_then(|found| work(&found).map_err(|error| found.locate_fault(error)));
         result.map_err(|error| error.in_member(self.key()).in_file(self.npz.path()))

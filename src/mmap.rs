@@ -208,6 +208,10 @@ impl Source for Mapping {
     fn as_slice(&self) -> Option<&[u8]> {
         Some(&self.map)
     }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(&self.file)
+    }
 }
 
 impl InMemory for Mapping {}

@@ -91,6 +91,12 @@ pub trait Source {
     fn as_slice(&self) -> Option<&[u8]> {
         None
     }
+
+    /// The file whose bytes these are, for copies within the system.
+    #[doc(hidden)]
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
 }
 
 impl<B: AsRef<[u8]> + ?Sized> Source for B {
@@ -314,6 +320,10 @@ impl Source for ReadAt {
             }
         }
         Ok(())
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(&self.file)
     }
 }
 

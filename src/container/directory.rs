@@ -200,6 +200,12 @@ impl Directory {
         next.filter(|start| *start < self.range.start && *start > place.offset).unwrap_or(self.range.start)
     }
 
+    /// How many bytes of its file lie before the archive.
+    #[cfg(feature = "write")]
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
     /// Where the directory lies.
     pub(crate) fn range(&self) -> Range<u64> {
         self.range.clone()

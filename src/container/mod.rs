@@ -15,3 +15,5 @@ pub(crate) mod local;
 pub(crate) mod name;
 pub(crate) mod record;
 pub(crate) mod steps;
+#[cfg(feature = "write")]
+pub(crate) mod write;

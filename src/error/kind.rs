@@ -357,6 +357,66 @@ pub enum ErrorKind {
         reason: Reason,
     },
 
+    // The request: writing.
+    /// A member cannot have this name.
+    #[error("the key {problem}")]
+    BadKey {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Elements cannot be aligned to this.
+    #[error("alignment {alignment}: expected a power of two, at most {most}")]
+    BadAlignment {
+        /// What was asked for, in bytes.
+        alignment: u64,
+        /// The most that is possible, in bytes.
+        most: u64,
+    },
+    /// Deflate has no such level.
+    #[error("compression level {level}: expected 0 to 9")]
+    BadLevel {
+        /// What was asked for.
+        level: u32,
+    },
+    /// The number of rows is only known at the end, and the sink cannot go back to write it.
+    #[error("the sink cannot seek, so that the number of rows must be given beforehand: rows_with(…, Some(count), …)")]
+    NotSeekable,
+    /// Another number of rows than was announced.
+    #[error("{found} rows, {expected} were announced")]
+    RowCount {
+        /// The number of rows that were added.
+        found: usize,
+        /// The number that was given beforehand.
+        expected: usize,
+    },
+    /// A member was begun and not completed: an error came in between, or rows were dropped.
+    #[error("a member was not written whole; nothing can be added any more, and the archive is not completed")]
+    Unfinished,
+    /// The sink has bytes behind the place where writing would begin.
+    #[error("{bytes} bytes follow the place where writing would begin; use an empty sink, or truncate it")]
+    SinkNotAtEnd {
+        /// How many.
+        bytes: u64,
+    },
+    /// The sink is not where the bytes that were written would have left it.
+    #[error(
+        "the sink stands at byte {found:#x}, expected {expected:#x}: somebody else writes to it, or it always appends"
+    )]
+    SinkMoved {
+        /// Where it is.
+        found: u64,
+        /// Where it should be.
+        expected: u64,
+    },
+    /// The elements of a stored member would not be aligned.
+    #[error("the elements would begin at byte {offset:#x}, which is not {alignment}-aligned")]
+    NotAligned {
+        /// Where they would begin.
+        offset: u64,
+        /// The alignment that was asked for, in bytes.
+        alignment: u64,
+    },
+
     // A limit.
     /// A budget of [`Limits`](crate::Limits) or of the implementation.
     #[error("{what}: {found} is more than the limit of {limit}{}", limit_hint(.what))]
@@ -431,7 +491,16 @@ impl ErrorKind {
             | K::DimensionMismatch { .. }
             | K::ShapeMismatch { .. }
             | K::ZeroSizedItems { .. }
-            | K::CannotBorrow { .. } => Fault::Request,
+            | K::CannotBorrow { .. }
+            | K::BadKey { .. }
+            | K::BadAlignment { .. }
+            | K::BadLevel { .. }
+            | K::NotSeekable
+            | K::RowCount { .. }
+            | K::Unfinished
+            | K::SinkNotAtEnd { .. }
+            | K::SinkMoved { .. }
+            | K::NotAligned { .. } => Fault::Request,
             K::LimitExceeded { .. } => Fault::Limit,
             _ => Fault::File,
         }
@@ -526,7 +595,16 @@ impl ErrorKind {
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }
             | K::DimensionMismatch { .. }
-            | K::ShapeMismatch { .. } => return None,
+            | K::ShapeMismatch { .. }
+            | K::BadKey { .. }
+            | K::BadAlignment { .. }
+            | K::BadLevel { .. }
+            | K::NotSeekable
+            | K::RowCount { .. }
+            | K::Unfinished
+            | K::SinkNotAtEnd { .. }
+            | K::SinkMoved { .. }
+            | K::NotAligned { .. } => return None,
         })
     }
 }

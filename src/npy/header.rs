@@ -316,6 +316,35 @@ fn padded(text: usize, width: usize) -> usize {
     text.saturating_add(1).saturating_add(blanks)
 }
 
+/// Fills a preamble with blanks, so that the elements begin on a multiple of `alignment`.
+#[cfg(feature = "write")]
+pub(crate) fn pad(mut preamble: Vec<u8>, alignment: u64) -> Result<Vec<u8>> {
+    let size = u64::try_from(preamble.len()).unwrap_or(u64::MAX);
+    let padded = size.checked_next_multiple_of(alignment).and_then(|size| usize::try_from(size).ok());
+    let Some(padded) = padded.filter(|padded| *padded > preamble.len()) else {
+        return Ok(preamble);
+    };
+    let width = if preamble.get(MAGIC.len()) == Some(&1) { 2 } else { 4 };
+    let start = MAGIC.len().saturating_add(2);
+    let text = padded.saturating_sub(start).saturating_sub(width);
+    // As much as NumPy accepts, where it wrote the header; a longer one is the dtype's doing.
+    let fits = text <= NUMPY_TEXT || width == 4;
+    let length = u32::try_from(text).ok().filter(|_| fits).map(u32::to_le_bytes);
+    let (Some(length), Some(field)) = (length, preamble.get_mut(start..start.saturating_add(width))) else {
+        let most = 64;
+        return Err(ErrorKind::BadAlignment { alignment, most }.into());
+    };
+    field.iter_mut().zip(length).for_each(|(to, from)| *to = from);
+    preamble.pop(); // the newline
+    preamble.resize(padded.saturating_sub(1), b' ');
+    preamble.push(b'\n');
+    Ok(preamble)
+}
+
+/// The longest text of a header that `np.load` reads by default.
+#[cfg(feature = "write")]
+const NUMPY_TEXT: usize = 10_000;
+
 /// What the first bytes of a member say about the length of its preamble.
 pub(crate) enum Measure {
     Length(u64),

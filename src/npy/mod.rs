@@ -9,6 +9,8 @@ pub(crate) mod fixed;
 pub(crate) mod header;
 pub(crate) mod literal;
 pub(crate) mod rows;
+#[cfg(feature = "write")]
+pub(crate) mod save;
 pub(crate) mod swap;
 pub(crate) mod text;
 pub(crate) mod unaligned;

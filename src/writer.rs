@@ -1,0 +1,623 @@
+//! `NpzWriter`: archives whose arrays can be borrowed. Aligned, reproducible, atomic.
+
+mod atomic;
+mod body;
+mod copy;
+mod many;
+mod member;
+mod npy;
+mod options;
+mod rows;
+mod savez;
+mod sink;
+
+use std::fmt;
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use crate::container::name;
+use crate::container::write::{ALIGNMENT, Directory};
+use crate::error::{DIRECTORY_BYTES, ErrorKind, Result};
+use crate::member::Member;
+use crate::npy::dtype::Kind;
+use crate::npy::element::Element;
+use crate::npy::save::Save;
+use crate::npz::{Npz, SUFFIX};
+use crate::source::{FileSource, ReadAt, Source, open_regular};
+
+pub use atomic::AtomicFile;
+use body::Body;
+pub use npy::{NpyRows, NpyWriter, save};
+use options::Coding;
+pub use options::MemberOptions;
+pub use rows::Rows;
+pub use savez::{savez, savez_compressed};
+use sink::Output;
+pub use sink::{Seekable, Sink, Streamed};
+
+/// Where elements begin unless the caller says otherwise: a cache line, and the widest vector register.
+const DEFAULT_ALIGNMENT: u64 = 64;
+
+/// Writes an archive: a plain `.npz` that `np.load` reads, and whose stored arrays all begin on a multiple of 64 bytes, so
+/// that every reader that maps files can borrow them.
+///
+/// Equal input gives equal bytes, on any machine of the same byte order: times are NumPy's fixed 1980-01-01.
+///
+/// | | writes into | gives back |
+/// |---|---|---|
+/// | [`create`](NpzWriter::create) | a temporary file that takes the target's name when it is finished | nothing |
+/// | [`append`](NpzWriter::append) | a clone of the target, which takes its name when it is finished | nothing |
+/// | [`new`](NpzWriter::new) | anything that writes and seeks | the sink |
+/// | [`stream`](NpzWriter::stream) | anything that writes | the sink |
+///
+/// ```
+/// use ndarray::{Array2, Ix2, array};
+/// use npzmap::{Access, Npz, NpzWriter};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("out.npz");
+/// let features = Array2::<f32>::zeros((3, 4));
+/// let mut w = NpzWriter::create(&path)?;
+/// w.add("features", &features)?; // any array of ndarray, any order and strides; slices; strings
+/// w.add("labels", &[0_i64, 1, 1])?;
+/// w.push(&array![[1, 2], [3, 4]])?; // arr_0, as a positional argument of np.savez
+/// w.add_bytes("notes.txt", b"trained on a Tuesday")?;
+/// w.finish()?; // nothing is at `path` before
+///
+/// let npz = Npz::new(std::fs::read(&path)?)?;
+/// assert_eq!(npz.member("features")?.payload_offset()?, Some(192));
+/// assert_eq!(npz.read::<f32, Ix2>("features")?, features);
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+///
+/// What fails before a byte is written, such as a key that is there already, leaves the writer as it was. After an error
+/// in the midst of a member the archive cannot be completed, and every further call is
+/// [`Unfinished`](ErrorKind::Unfinished).
+pub struct NpzWriter<S: Sink = AtomicFile> {
+    output: Output<S>,
+    directory: Directory,
+    alignment: u64,
+    /// The number of the next `arr_N`.
+    pushed: u64,
+    /// A member was begun and not completed.
+    broken: bool,
+}
+
+impl NpzWriter<AtomicFile> {
+    /// Writes an archive at `path`, which is put there whole by [`finish`](NpzWriter::finish) or not at all: see
+    /// [`AtomicFile`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegularFile`](ErrorKind::NotRegularFile) if a directory, a FIFO or a device is there;
+    /// [`Io`](ErrorKind::Io) if no file can be made in the folder.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("out.npz");
+    /// let mut w = NpzWriter::create(&path)?;
+    /// w.add("x", &[1.0, 2.0])?;
+    /// drop(w); // changed my mind
+    /// assert_eq!(std::fs::read_dir(folder.path())?.count(), 0); // no archive, no temporary file
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = AtomicFile::create(path).map_err(|error| error.in_file(Some(path)))?;
+        Ok(NpzWriter::with(Output::new(file, 0), Directory::new()))
+    }
+
+    /// Adds to the archive at `path`: a clone of it is written on, and takes its name when it is
+    /// [finished](NpzWriter::finish). A crash leaves the old archive. The clone shares its data with the old one where the
+    /// file system can do that (Btrfs, XFS), and is copied within the system elsewhere.
+    ///
+    /// A member whose key is added again is dropped from the directory; its bytes stay in the file until the archive is
+    /// written anew, by [`copy`](NpzWriter::copy) or `npz align`. The other members stay as they are, aligned or not. A
+    /// comment on the whole archive is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::open`]. If another file is at `path` by the time this is finished, or it was written to,
+    /// [`FileChanged`](ErrorKind::FileChanged), and it stays.
+    ///
+    /// ```
+    /// use npzmap::{Npz, NpzWriter};
+    /// use ndarray::Ix1;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("log.npz");
+    /// # std::fs::copy("tests/data/model-batch.npz", &path)?;
+    /// let mut w = NpzWriter::append(&path)?;
+    /// w.add("epochs", &[1_u32, 2, 3])?;
+    /// w.add("labels", &[9_i64])?; // was there
+    /// w.finish()?;
+    /// let npz = Npz::open(&path)?;
+    /// assert_eq!(npz.keys().collect::<Vec<_>>(), ["features", "sample_ids", "epochs", "labels"]);
+    /// assert_eq!(npz.read::<i64, Ix1>("labels")?.to_vec(), [9]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn append(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::append_to(path).map_err(|error| error.in_file(Some(path)))
+    }
+
+    fn append_to(path: &Path) -> Result<Self> {
+        let old = Npz::open_file(open_regular(path)?)?;
+        let mut file = AtomicFile::create(path)?;
+        let end = old.directory().range().start;
+        let source: &ReadAt = old.source();
+        file.clone_from(source.file(), end, source.identity())?;
+        source.check_unchanged()?;
+        let bytes = old.directory_bytes()?.to_vec();
+        let key = |name: &[u8], utf8| name::text(name, utf8).map(|name| key_of(&name).into());
+        let directory = Directory::of(bytes, old.directory().base(), key);
+        let mut writer = NpzWriter::with(Output::new(file, end), directory);
+        // After the numbers that are there.
+        let numbers = old.keys().filter_map(|key| key.strip_prefix("arr_")?.parse::<u64>().ok());
+        writer.pushed = numbers.max().map_or(0, |last| last.saturating_add(1));
+        Ok(writer)
+    }
+
+    /// Whether [`finish`](NpzWriter::finish) waits until the file and its name are on the disk. It does, unless this says
+    /// otherwise: after a power failure the old archive or the new one is there, whole. It costs what the disk takes to
+    /// write the file, seconds for gigabytes; NumPy and the other writers do not do it.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cache.npz");
+    /// let mut w = NpzWriter::create(&path)?.sync(false); // can be made again
+    /// w.add("x", &[1.0, 2.0])?;
+    /// w.finish()?;
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sync(mut self, sync: bool) -> Self {
+        self.output.sink_mut().sync(sync);
+        self
+    }
+}
+
+impl<W: Write + Seek> NpzWriter<Seekable<W>> {
+    /// Writes into anything that can seek, from where it stands. It is left behind the archive, flushed but not synced.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkNotAtEnd`](ErrorKind::SinkNotAtEnd) if something follows: what is left of it behind the archive would make
+    /// it unreadable.
+    ///
+    /// ```
+    /// use npzmap::{Npz, NpzWriter};
+    /// use std::io::Cursor;
+    ///
+    /// let mut w = NpzWriter::new(Cursor::new(Vec::new()))?;
+    /// w.add("x", &[1.0_f64, 2.0])?;
+    /// let bytes = w.finish()?.into_inner();
+    /// assert!(Npz::new(&bytes)?.contains("x"));
+    /// assert!(NpzWriter::new(Cursor::new(bytes)).is_err()); // would be written over
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn new(sink: W) -> Result<Self> {
+        let (sink, start) = Seekable::new(sink)?;
+        Ok(NpzWriter::with(Output::new(sink, start), Directory::new()))
+    }
+}
+
+impl<W: Write> NpzWriter<Streamed<W>> {
+    /// Writes into anything, front to back. What is not known when a member begins, such as its compressed size, follows
+    /// in a data descriptor, as NumPy does it for a pipe; readers that start at the end of the file, as all of `.npz` do,
+    /// do not mind. Alignment counts from the first byte that is written here.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    /// use std::process::{Command, Stdio};
+    ///
+    /// let mut sum = Command::new("cksum").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    /// let mut w = NpzWriter::stream(sum.stdin.take().unwrap());
+    /// w.add("x", &[1.0, 2.0])?;
+    /// drop(w.finish()?);
+    /// assert!(sum.wait()?.success());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stream(sink: W) -> Self {
+        NpzWriter::with(Output::new(Streamed::new(sink), 0), Directory::new())
+    }
+}
+
+impl<S: Sink> NpzWriter<S> {
+    fn with(output: Output<S>, directory: Directory) -> Self {
+        let alignment = DEFAULT_ALIGNMENT;
+        NpzWriter { output, directory, alignment, pushed: 0, broken: false }
+    }
+
+    /// Where the elements of stored arrays begin: on a multiple of so many bytes, a power of two up to 32 KiB. 4,096 suits
+    /// direct I/O, and maps of one array. Holds for the members that follow.
+    ///
+    /// The room is made by an extra field in the member's local header, which readers skip.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAlignment`](ErrorKind::BadAlignment) for any other number.
+    ///
+    /// ```
+    /// use npzmap::{Npz, NpzWriter};
+    ///
+    /// let mut w = NpzWriter::stream(Vec::new()).align(4096)?;
+    /// w.add("x", &[1.0_f32])?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert_eq!(npz.member("x")?.payload_offset()?, Some(4096));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn align(mut self, bytes: u64) -> Result<Self> {
+        if !bytes.is_power_of_two() || bytes > ALIGNMENT {
+            let (alignment, most) = (bytes, ALIGNMENT);
+            return Err(ErrorKind::BadAlignment { alignment, most }.into());
+        }
+        self.alignment = bytes;
+        Ok(self)
+    }
+
+    /// Adds an array under a key, stored. In the archive it is named as NumPy names it: the key, with `.npy`.
+    ///
+    /// It takes arrays of ndarray by reference, owned, borrowed or either; slices; strings; single values: whatever is
+    /// [`Save`]. What is contiguous, in C or in Fortran order, is written as it lies, and `fortran_order` says which, as
+    /// NumPy decides it. Other strides are written in C order, gathered in blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey`](ErrorKind::BadKey) for a key that is in the archive, longer than a name can be, or with NUL;
+    /// what [`Save::header`] says; what the sink says.
+    ///
+    /// ```
+    /// use ndarray::{Array2, CowArray, Ix2, s};
+    /// use npzmap::{Npz, NpzWriter, Order};
+    ///
+    /// let image = Array2::from_shape_fn((4, 6), |(y, x)| (10 * y + x) as u16);
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add("whole", &image)?;
+    /// w.add("turned", &image.t())?;
+    /// w.add("part", &image.slice(s![1..3, ..;2]))?;
+    /// w.add("maybe", &CowArray::from(&image))?;
+    /// w.add("größe", &image.shape()[..].iter().map(|n| *n as u64).collect::<Vec<_>>())?;
+    /// assert!(w.add("whole", &[0]).is_err());
+    ///
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert_eq!(npz.member("turned")?.header()?.order(), Order::Fortran);
+    /// assert_eq!(npz.view::<u16, Ix2>("turned")?, image.t());
+    /// assert_eq!(npz.view::<u16, Ix2>("part")?.row(0).to_vec(), [10, 12, 14]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn add<A: Save + ?Sized>(&mut self, key: &str, array: &A) -> Result<()> {
+        self.add_with(key, array, MemberOptions::new())
+    }
+
+    /// The same, stored or compressed as the options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add); [`BadLevel`](ErrorKind::BadLevel).
+    ///
+    /// ```
+    /// use npzmap::{MemberOptions, Npz, NpzWriter};
+    /// use ndarray::{Array2, Ix2};
+    ///
+    /// let mask = Array2::from_elem((100, 100), true);
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add_with("mask", &mask, MemberOptions::new().deflate(6))?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert!(npz.member("mask")?.compressed_size() < 200);
+    /// assert_eq!(npz.read::<bool, Ix2>("mask")?, mask);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn add_with<A: Save + ?Sized>(&mut self, key: &str, array: &A, options: MemberOptions) -> Result<()> {
+        self.named(key, SUFFIX, |writer, name| {
+            let body = Body::array(&array)?;
+            writer.write(name, &body, options.coding.unwrap_or(Coding::Store))
+        })
+    }
+
+    /// Adds an array as NumPy's positional arguments are: `arr_0`, `arr_1`, …
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add).
+    ///
+    /// ```
+    /// use npzmap::{Npz, NpzWriter};
+    ///
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.push(&[1.0, 2.0])?;
+    /// w.push(&[true])?;
+    /// assert_eq!(Npz::new(w.finish()?)?.keys().collect::<Vec<_>>(), ["arr_0", "arr_1"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn push<A: Save + ?Sized>(&mut self, array: &A) -> Result<()> {
+        self.add(&format!("arr_{}", self.pushed), array)?;
+        self.pushed = self.pushed.saturating_add(1);
+        Ok(())
+    }
+
+    /// Adds strings: `<U` of the longest for `String` and `&str`, `|S` for `Vec<u8>` and `&[u8]`. [`add`](NpzWriter::add)
+    /// does it, too; this refuses what is not text.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add). [`BadText`](ErrorKind::BadText) for a string that ends in NUL, which NumPy would take
+    /// off. [`DtypeMismatch`](ErrorKind::DtypeMismatch) for numbers.
+    ///
+    /// ```
+    /// use npzmap::{FixedStr, Npz, NpzWriter};
+    /// use ndarray::{Ix1, array};
+    ///
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add_strings("ids", &["train-001", "ä"])?;
+    /// w.add_strings("tags", &array![[b"ab".to_vec(), b"c".to_vec()]])?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert_eq!(npz.view::<FixedStr<9>, Ix1>("ids")?[1], "ä");
+    /// assert_eq!(npz.member("tags")?.header()?.dtype().to_string(), "|S2");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn add_strings<A: Save + ?Sized>(&mut self, key: &str, strings: &A) -> Result<()> {
+        self.named(key, SUFFIX, |writer, name| {
+            is_text(&strings)?;
+            writer.write(name, &Body::array(&strings)?, Coding::Store)
+        })
+    }
+
+    /// Adds bytes that are no array, under exactly this name. [`Member::bytes`] reads them, as does `np.load`.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add).
+    ///
+    /// ```
+    /// use npzmap::{Npz, NpzWriter};
+    ///
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add_bytes("config.json", br#"{"lr": 0.1}"#)?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert_eq!(&*npz.member("config.json")?.bytes()?, br#"{"lr": 0.1}"#);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn add_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.add_bytes_with(name, bytes, MemberOptions::new())
+    }
+
+    /// The same, stored or compressed as the options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_with`](NpzWriter::add_with).
+    ///
+    /// ```
+    /// use npzmap::{MemberOptions, Npz, NpzWriter};
+    ///
+    /// let log = "epoch 1: fine\n".repeat(1000);
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add_bytes_with("log.txt", log.as_bytes(), MemberOptions::new().deflate(6))?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert!(npz.member("log.txt")?.compressed_size() < 200);
+    /// assert_eq!(&*npz.member("log.txt")?.bytes()?, log.as_bytes());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn add_bytes_with(&mut self, name: &str, bytes: &[u8], options: MemberOptions) -> Result<()> {
+        self.named(name, "", |writer, name| {
+            writer.write(name, &Body::bytes(bytes, 0), options.coding.unwrap_or(Coding::Store))
+        })
+    }
+
+    /// Begins an array that grows row by row, of more rows than fit in memory. `inner` is the shape of a row; the number of
+    /// rows need not be known: it is written into the header at the end, where NumPy reserves room for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add). [`NotSeekable`](ErrorKind::NotSeekable) from [`stream`](NpzWriter::stream), which must be
+    /// told the number: [`rows_with`](NpzWriter::rows_with).
+    ///
+    /// ```
+    /// use npzmap::{Npz, NpzWriter};
+    /// use ndarray::Ix2;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("emb.npz");
+    /// let mut w = NpzWriter::create(&path)?;
+    /// let mut rows = w.rows::<f32>("emb", &[768])?;
+    /// for i in 0..1000 {
+    ///     rows.push(&[i as f32; 768])?;
+    /// }
+    /// rows.finish()?;
+    /// w.finish()?;
+    /// let last = Npz::open(&path)?.read_rows::<f32, Ix2>("emb", 999..1000)?;
+    /// assert_eq!(last[(0, 767)], 999.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn rows<T: Element>(&mut self, key: &str, inner: &[usize]) -> Result<Rows<'_, T, S>> {
+        self.rows_with(key, inner, None, MemberOptions::new())
+    }
+
+    /// The same, with the number of rows, if it is known, and options. Rows that are deflated stay so, smaller or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`rows`](NpzWriter::rows).
+    ///
+    /// ```
+    /// use npzmap::{MemberOptions, Npz, NpzWriter};
+    /// use ndarray::{Array2, Ix2};
+    ///
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// let mut rows = w.rows_with::<u8>("mask", &[64], Some(1000), MemberOptions::new().deflate(1))?;
+    /// rows.extend(&Array2::zeros((1000, 64)))?;
+    /// rows.finish()?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert_eq!(npz.read::<u8, Ix2>("mask")?.dim(), (1000, 64));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn rows_with<T: Element>(
+        &mut self,
+        key: &str,
+        inner: &[usize],
+        count: Option<usize>,
+        options: MemberOptions,
+    ) -> Result<Rows<'_, T, S>> {
+        let name = [key, SUFFIX].concat();
+        let path = self.output.sink().path().map(Path::to_owned);
+        let rows = match self.check_name(&name) {
+            Ok(()) => Rows::begin(self, &name, inner, count, options),
+            Err(error) => Err(error),
+        };
+        rows.map_err(|error| error.in_member(key.into()).in_file(path.as_deref()))
+    }
+
+    /// Copies a member of another archive: the same name, the same content, elements aligned. What is compressed stays as
+    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add), and as [`Member::verify`].
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, NpzWriter};
+    ///
+    /// // All of an archive, aligned: what `npz align` does.
+    /// let by_numpy = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// for member in &by_numpy {
+    ///     w.copy(&member)?;
+    /// }
+    /// let aligned = Npz::new(w.finish()?)?;
+    /// for member in &aligned {
+    ///     assert_eq!(member.access_in_map()?, Access::Borrow);
+    /// }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn copy<R: Source>(&mut self, member: &Member<'_, R>) -> Result<()> {
+        self.copy_with(member, MemberOptions::new())
+    }
+
+    /// The same, with options: inflated, deflated anew, or without the check of its CRC-32.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy`](NpzWriter::copy).
+    ///
+    /// ```
+    /// use npzmap::{MemberOptions, Npz, NpzWriter};
+    ///
+    /// let compressed = Npz::open("tests/data/model-batch.npz")?;
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// for member in &compressed {
+    ///     w.copy_with(&member, MemberOptions::new().store())?;
+    /// }
+    /// let stored = Npz::new(w.finish()?)?;
+    /// assert_eq!(stored.view::<f32, ndarray::Ix2>("features")?.sum(), 66.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn copy_with<R: Source>(&mut self, member: &Member<'_, R>, options: MemberOptions) -> Result<()> {
+        let name = member.text();
+        self.check_name(&name).map_err(|error| self.about(&member.key(), error))?;
+        // Errors of the sink know its file already; all others are the member's.
+        member.find(|found| self.copy_found(&name, found, options))?;
+        self.replace(&name);
+        Ok(())
+    }
+
+    /// The number of members so far.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    ///
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add("x", &[1.0])?;
+    /// assert_eq!(w.len(), 1);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn len(&self) -> u64 {
+        self.directory.len()
+    }
+
+    /// Whether there are none.
+    ///
+    /// ```
+    /// assert!(npzmap::NpzWriter::stream(Vec::new()).is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Completes the archive. From [`create`](NpzWriter::create) and [`append`](NpzWriter::append), it then has its name;
+    /// else the sink is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`](ErrorKind::Unfinished) if a member could not be completed; what the sink says.
+    ///
+    /// ```
+    /// let sink = npzmap::NpzWriter::stream(Vec::new()).finish()?;
+    /// assert!(sink.starts_with(b"PK\x05\x06")); // empty, as np.savez writes it
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn finish(mut self) -> Result<S::Finished> {
+        let path = self.output.sink().path().map(Path::to_owned);
+        self.complete().and_then(|()| self.output.finish()).map_err(|error| error.in_file(path.as_deref()))
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        if self.broken {
+            return Err(ErrorKind::Unfinished.into());
+        }
+        let (found, limit) = (self.directory.size(), u64::from(u32::MAX >> 1));
+        if found > limit {
+            let what = DIRECTORY_BYTES; // of the reader
+            return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
+        }
+        let start = self.output.position();
+        for piece in self.directory.pieces() {
+            self.output.write(piece)?;
+        }
+        self.output.write(&self.directory.end(start))
+    }
+
+    /// Checks the name of a key, drops what it replaces, and does the work; errors get to know key and file.
+    fn named(&mut self, key: &str, suffix: &str, work: impl FnOnce(&mut Self, &str) -> Result<()>) -> Result<()> {
+        let name = [key, suffix].concat();
+        let result = self.check_name(&name).and_then(|()| work(self, &name));
+        if result.is_ok() {
+            self.replace(&name);
+        }
+        result.map_err(|error| self.about(key, error))
+    }
+
+    /// Drops old members of the same key.
+    fn replace(&mut self, name: &str) {
+        self.directory.drop_old(key_of(name));
+    }
+}
+
+fn key_of(name: &str) -> &str {
+    name.strip_suffix(SUFFIX).unwrap_or(name)
+}
+
+/// Refuses what is not text.
+fn is_text(strings: &dyn Save) -> Result<()> {
+    let header = strings.header()?;
+    let kind = header.dtype().as_scalar().map(|scalar| scalar.kind());
+    if matches!(kind, Some(Kind::Str | Kind::Bytes)) {
+        return Ok(());
+    }
+    let (dtype, element) = (header.dtype().to_string(), "text".into());
+    Err(ErrorKind::DtypeMismatch { dtype, element }.into())
+}
+
+impl<S: Sink> fmt::Debug for NpzWriter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NpzWriter")
+            .field("path", &self.output.sink().path())
+            .field("len", &self.len())
+            .field("position", &self.output.position())
+            .finish_non_exhaustive()
+    }
+}

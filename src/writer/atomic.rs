@@ -1,0 +1,184 @@
+//! A file that is written beside its target and takes its name when it is complete.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::sink::{Backend, copy_file_range};
+use crate::error::{ErrorKind, Result};
+use crate::source::{Identity, regular};
+
+/// A temporary file in the folder of its target, whose name it takes when it is finished.
+///
+/// Until then the target is what it was; dropped unfinished, it leaves the target alone and nothing behind. A process
+/// that is killed leaves the temporary file, `.NAME.XXXXXX.tmp`, and the target as it was. Whoever has the old target
+/// open or mapped goes on reading the old file.
+///
+/// A symbolic link is followed: what it leads to is replaced, not the link. The new file has the permissions of the old
+/// one, or those that any new file gets; owner and hard links are not kept.
+///
+/// ```
+/// use npzmap::{AtomicFile, NpzWriter};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("out.npz");
+/// let mut w: NpzWriter<AtomicFile> = NpzWriter::create(&path)?;
+/// w.add("x", &[1.0_f32, 2.0])?;
+/// assert!(!path.exists());
+/// w.finish()?;
+/// assert!(path.exists());
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: NamedTempFile,
+    /// As the caller named it.
+    path: PathBuf,
+    /// Where its links lead.
+    target: PathBuf,
+    sync: bool,
+    /// The file that was cloned, which must still be there.
+    clone_of: Option<Identity>,
+}
+
+/// As many as Linux follows.
+const LINKS: usize = 40;
+
+impl AtomicFile {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let target = follow(path)?;
+        let permissions = match fs::metadata(&target) {
+            Ok(metadata) => {
+                regular(&metadata)?;
+                Some(metadata.permissions())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        let name = target.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        let folder = match target.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut prefix = std::ffi::OsString::from(".");
+        // Long enough to tell whose it is, short enough to stay a name.
+        prefix.push(name.to_string_lossy().chars().take(40).collect::<String>());
+        prefix.push(".");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // but for the umask
+        let file = builder.tempfile_in(folder)?;
+        if let Some(permissions) = permissions {
+            file.as_file().set_permissions(permissions)?;
+        }
+        Ok(AtomicFile { file, path: path.into(), target, sync: true, clone_of: None })
+    }
+
+    /// Begins with the first `length` bytes of the target, which is open as `from`: shared with it where the file
+    /// system can do so, else copied.
+    pub(super) fn clone_from(&mut self, from: &File, length: u64, identity: &Identity) -> Result<()> {
+        let to = self.file.as_file_mut();
+        if !share(from, to) {
+            let mut copied = copy_file_range(from, 0..length, to, 0)?;
+            to.seek(SeekFrom::Start(copied))?;
+            let mut block = vec![0; usize::try_from(length - copied).unwrap_or(usize::MAX).min(1 << 20)];
+            while copied < length {
+                let some = usize::try_from(length - copied).unwrap_or(usize::MAX).min(block.len());
+                let block = &mut block[..some];
+                read_exact_at(from, block, copied)?;
+                to.write_all(block)?;
+                copied += some as u64;
+            }
+        }
+        to.set_len(length)?;
+        to.seek(SeekFrom::Start(length))?;
+        self.clone_of = Some(identity.clone());
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self, sync: bool) {
+        self.sync = sync;
+    }
+}
+
+fn read_exact_at(file: &File, block: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, block, offset);
+    #[cfg(not(unix))]
+    {
+        use std::io::Read;
+        let mut file = file;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(block)
+    }
+}
+
+/// One copy of the data for both files, until one of them is written to.
+#[cfg(target_os = "linux")]
+fn share(from: &File, to: &File) -> bool {
+    rustix::fs::ioctl_ficlone(to, from).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn share(_: &File, _: &File) -> bool {
+    false
+}
+
+/// Where the links lead, also where nothing is there yet.
+fn follow(path: &Path) -> Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+        if !is_link {
+            return Ok(path);
+        }
+        let target = fs::read_link(&path)?;
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(ErrorKind::Io(io::Error::other("too many levels of symbolic links")).into())
+}
+
+impl Backend for AtomicFile {
+    type Finished = ();
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.as_file_mut().write_all(bytes)
+    }
+
+    fn position(&mut self) -> io::Result<Option<u64>> {
+        self.file.as_file_mut().stream_position().map(Some)
+    }
+
+    fn seek_to(&mut self, position: u64) -> io::Result<()> {
+        self.file.as_file_mut().seek(SeekFrom::Start(position)).map(drop)
+    }
+
+    fn file(&self) -> Option<&File> {
+        Some(self.file.as_file())
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn finish(self) -> Result<()> {
+        if let Some(identity) = &self.clone_of {
+            // Else what was written to it since would be lost without a word.
+            identity.check(&fs::metadata(&self.target)?)?;
+        }
+        if self.sync {
+            self.file.as_file().sync_all()?;
+        }
+        self.file.persist(&self.target).map_err(|error| error.error)?;
+        #[cfg(unix)]
+        if self.sync {
+            // The name is in the folder.
+            let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The content of a member before it is written: a preamble, and what follows it, whole or block by block.
+
+use super::options::Coding;
+use crate::error::{ErrorKind, Result};
+use crate::npy::save::Save;
+
+/// Takes the next bytes.
+pub(super) type Put<'p> = &'p mut dyn FnMut(&[u8]) -> Result<()>;
+
+/// What a member holds.
+pub(super) struct Body<'a> {
+    pub(super) preamble: Vec<u8>,
+    pub(super) rest: Rest<'a>,
+    /// The number of bytes after the preamble.
+    pub(super) rest_size: u64,
+    /// Where in the content lies what is aligned.
+    pub(super) inside: u64,
+    /// The CRC-32 of all of it, where it is known beforehand and `rest` will be held against it.
+    pub(super) crc32: Option<u32>,
+}
+
+/// What follows the preamble.
+pub(super) enum Rest<'a> {
+    Array(&'a dyn Save),
+    Bytes(&'a [u8]),
+    /// Gives the bytes as often as it is called.
+    Blocks(&'a dyn Fn(Put<'_>) -> Result<()>),
+}
+
+impl<'a> Body<'a> {
+    /// An array, as `np.save` writes it.
+    pub(super) fn array(array: &'a dyn Save) -> Result<Self> {
+        let preamble = array.preamble()?;
+        let rest_size = array.header()?.nbytes() as u64;
+        let inside = preamble.len() as u64;
+        Ok(Body { preamble, rest: Rest::Array(array), rest_size, inside, crc32: None })
+    }
+
+    pub(super) fn bytes(bytes: &'a [u8], inside: u64) -> Self {
+        let rest_size = bytes.len() as u64;
+        Body { preamble: Vec::new(), rest: Rest::Bytes(bytes), rest_size, inside, crc32: None }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.rest_size.saturating_add(self.preamble.len() as u64)
+    }
+
+    /// All that follows the preamble, if it lies in memory.
+    fn lent(&self) -> Option<&'a [u8]> {
+        match self.rest {
+            Rest::Array(array) => array.as_bytes(),
+            Rest::Bytes(bytes) => Some(bytes),
+            Rest::Blocks(_) => None,
+        }
+    }
+
+    /// The CRC-32 before anything is written, where that needs no second pass over what is gathered.
+    pub(super) fn checksum(&self) -> Option<u32> {
+        self.crc32.or_else(|| {
+            let rest = self.lent()?;
+            let mut crc = crc32fast::Hasher::new();
+            crc.update(&self.preamble);
+            crc.update(rest);
+            Some(crc.finalize())
+        })
+    }
+
+    /// Hands over what follows the preamble, and holds its length against what was announced.
+    pub(super) fn rest(&self, put: Put<'_>) -> Result<()> {
+        let mut left = self.rest_size;
+        let mut counted = |block: &[u8]| {
+            let length = block.len() as u64;
+            left = left.checked_sub(length).ok_or_else(|| self.wrong_length(self.rest_size + length))?;
+            put(block)
+        };
+        match (self.lent(), &self.rest) {
+            (Some(bytes), _) => counted(bytes)?,
+            (None, Rest::Array(array)) => array.blocks(&mut counted)?,
+            (None, Rest::Blocks(blocks)) => blocks(&mut counted)?,
+            (None, Rest::Bytes(_)) => {}
+        }
+        if left > 0 {
+            return Err(self.wrong_length(self.rest_size - left));
+        }
+        Ok(())
+    }
+
+    fn wrong_length(&self, found: u64) -> crate::error::Error {
+        let expected = self.rest_size;
+        ErrorKind::PayloadLength { found, expected }.into()
+    }
+
+    /// Hands over the compressed content; gives its length and its CRC-32. Nothing if it would not be smaller, where
+    /// that is asked for: then no more was handed over than the content is long.
+    ///
+    /// One piece of code for all roads: what is compressed in memory, on another thread or straight into a file gets the
+    /// same calls, and so the same bytes.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflate(&self, level: u32, if_smaller: bool, put: Put<'_>) -> Result<Option<(u64, u32)>> {
+        let mut crc = crc32fast::Hasher::new();
+        let most = if if_smaller { self.size().saturating_sub(1) } else { u64::MAX };
+        let mut deflater = Deflater::new(level, most);
+        let mut feed = |block: &[u8]| {
+            crc.update(block);
+            deflater.feed(block, put)
+        };
+        let outcome = feed(&self.preamble).and_then(|()| self.rest(&mut feed));
+        let outcome = outcome.and_then(|()| deflater.finish(put));
+        if deflater.gave_up() {
+            return Ok(None);
+        }
+        outcome?;
+        Ok(Some((deflater.produced(), crc.finalize())))
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    pub(super) fn deflate(&self, _: u32, _: bool, _: Put<'_>) -> Result<Option<(u64, u32)>> {
+        const DEFLATED: u16 = 8;
+        Err(ErrorKind::UnsupportedMethod { method: DEFLATED }.into())
+    }
+}
+
+/// A deflate stream that goes out as it grows.
+#[cfg(feature = "deflate")]
+pub(super) struct Deflater {
+    compress: flate2::Compress,
+    block: Vec<u8>,
+    most: u64,
+}
+
+#[cfg(feature = "deflate")]
+impl Deflater {
+    /// A stream of at most `most` bytes.
+    pub(super) fn new(level: u32, most: u64) -> Self {
+        const BLOCK: usize = 256 << 10;
+        let compress = flate2::Compress::new(flate2::Compression::new(level), false);
+        Deflater { compress, block: Vec::with_capacity(BLOCK), most }
+    }
+
+    fn produced(&self) -> u64 {
+        self.compress.total_out()
+    }
+
+    /// Whether it was stopped, since it grew to more than `most` bytes.
+    fn gave_up(&self) -> bool {
+        self.produced() > self.most
+    }
+
+    pub(super) fn feed(&mut self, mut bytes: &[u8], put: Put<'_>) -> Result<()> {
+        while !bytes.is_empty() {
+            let before = self.compress.total_in();
+            self.step(bytes, flate2::FlushCompress::None, put)?;
+            let consumed = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
+            bytes = bytes.get(consumed..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(&mut self, put: Put<'_>) -> Result<()> {
+        while self.step(&[], flate2::FlushCompress::Finish, put)? != flate2::Status::StreamEnd {}
+        Ok(())
+    }
+
+    fn step(&mut self, bytes: &[u8], flush: flate2::FlushCompress, put: Put<'_>) -> Result<flate2::Status> {
+        let status = self.compress.compress_vec(bytes, &mut self.block, flush);
+        let status = status.map_err(|error| std::io::Error::other(error.to_string()))?;
+        if self.gave_up() {
+            return Err(std::io::Error::other("no smaller").into());
+        }
+        if self.block.len() == self.block.capacity() || status == flate2::Status::StreamEnd {
+            put(&self.block)?;
+            self.block.clear();
+        }
+        Ok(status)
+    }
+}
+
+impl Coding {
+    /// A level that zlib knows.
+    pub(super) fn check(self) -> Result<Self> {
+        match self {
+            Coding::Deflate { level, .. } if level > 9 => Err(ErrorKind::BadLevel { level }.into()),
+            coding => Ok(coding),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Many arrays at once.
+
+use super::body::Body;
+use super::options::{Coding, MemberOptions};
+use super::sink::Sink;
+use super::{NpzWriter, SUFFIX};
+use crate::error::Result;
+use crate::npy::save::Save;
+
+impl<S: Sink> NpzWriter<S> {
+    /// Adds several arrays, in the given order. With the feature `rayon`, those that are deflated are compressed side by
+    /// side; the archive is the same, byte for byte, as when they are [added](NpzWriter::add_with) one by one.
+    ///
+    /// Compressed members wait in memory for their turn: as many as there are threads, of at most 64 MiB each before they
+    /// are compressed. Larger ones are compressed one by one, straight into the sink.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add). The arrays before the one that fails are in the archive.
+    ///
+    /// ```
+    /// use ndarray::{Array2, array};
+    /// use npzmap::{MemberOptions, Npz, NpzWriter, Save};
+    ///
+    /// let (features, labels) = (Array2::<f32>::zeros((100, 100)), array![0_i64, 1, 1]);
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// w.add_many([("features", &features as &dyn Save), ("labels", &labels)], MemberOptions::new().deflate(6))?;
+    /// let npz = Npz::new(w.finish()?)?;
+    /// assert_eq!(npz.keys().collect::<Vec<_>>(), ["features", "labels"]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn add_many<'a, K: AsRef<str>>(
+        &mut self,
+        arrays: impl IntoIterator<Item = (K, &'a dyn Save)>,
+        options: MemberOptions,
+    ) -> Result<()> {
+        let mut arrays = arrays.into_iter();
+        #[cfg(feature = "rayon")]
+        if let Some(coding @ Coding::Deflate { level, if_smaller }) = options.coding {
+            coding.check()?;
+            return self.deflate_many(arrays, level, if_smaller);
+        }
+        arrays.try_for_each(|(key, array)| self.add_with(key.as_ref(), array, options))
+    }
+
+    #[cfg(feature = "rayon")]
+    fn deflate_many<'a, K: AsRef<str>>(
+        &mut self,
+        mut arrays: impl Iterator<Item = (K, &'a dyn Save)>,
+        level: u32,
+        if_smaller: bool,
+    ) -> Result<()> {
+        use super::member::{IN_MEMORY, deflate_in_memory};
+        use rayon::prelude::*;
+
+        // Twice as many as there are threads, so that a short one does not leave its thread idle.
+        let wave = rayon::current_num_threads().saturating_mul(2);
+        loop {
+            let (keys, some): (Vec<K>, Vec<&dyn Save>) = arrays.by_ref().take(wave).unzip();
+            if some.is_empty() {
+                return Ok(());
+            }
+            let deflate = |array: &&dyn Save| {
+                let body = Body::array(*array)?;
+                let fits = body.size() <= IN_MEMORY;
+                fits.then(|| deflate_in_memory(&body, level, if_smaller)).transpose()
+            };
+            let deflated: Vec<Result<_>> = some.par_iter().map(deflate).collect();
+            for ((key, array), deflated) in keys.iter().zip(some).zip(deflated) {
+                let key = key.as_ref();
+                self.named(key, SUFFIX, |writer, name| match deflated? {
+                    Some(Some((data, sizes))) => writer.write_deflated(name, &data, sizes),
+                    Some(None) => writer.store(name, &Body::array(array)?),
+                    None => writer.write(name, &Body::array(array)?, Coding::Deflate { level, if_smaller }),
+                })?;
+            }
+        }
+    }
+}

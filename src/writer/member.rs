@@ -1,0 +1,170 @@
+//! One member: its local header, its data, its record; with everything that is only known at the end.
+
+use super::NpzWriter;
+use super::body::Body;
+use super::options::Coding;
+use super::sink::Sink;
+use crate::container::record::method;
+use crate::container::write::{Local, NAME, Sizes};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Up to this size a member is compressed in memory: its sizes are then known before its header is written.
+pub(super) const IN_MEMORY: u64 = 64 << 20;
+
+/// A member that was begun.
+pub(super) struct Begun {
+    pub(super) local: Local,
+    /// The header has them already.
+    known: Option<Sizes>,
+}
+
+impl<S: Sink> NpzWriter<S> {
+    /// Refuses a name that no reader would find again, before a byte is written.
+    pub(super) fn check_name(&self, name: &str) -> Result<()> {
+        if self.broken {
+            return Err(ErrorKind::Unfinished.into());
+        }
+        if name.contains('\0') {
+            let problem = "contains NUL, where NumPy would cut it";
+            return Err(ErrorKind::BadKey { problem }.into());
+        }
+        if name.len() > NAME {
+            let problem = "is longer than 65,535 bytes, the suffix '.npy' included";
+            return Err(ErrorKind::BadKey { problem }.into());
+        }
+        if self.directory.contains(name) {
+            let problem = "is in the archive already";
+            return Err(ErrorKind::BadKey { problem }.into());
+        }
+        Ok(())
+    }
+
+    /// Writes a member whose name was checked.
+    pub(super) fn write(&mut self, name: &str, body: &Body<'_>, coding: Coding) -> Result<()> {
+        match coding.check()? {
+            Coding::Store => self.store(name, body),
+            Coding::Deflate { level, if_smaller } if body.size() <= IN_MEMORY => {
+                match deflate_in_memory(body, level, if_smaller)? {
+                    Some((data, sizes)) => self.write_deflated(name, &data, sizes),
+                    None => self.store(name, body),
+                }
+            }
+            Coding::Deflate { level, if_smaller: true } if !self.output.sink().seeks() => {
+                let smaller = body.deflate(level, true, &mut |_| Ok(()))?.is_some();
+                if smaller { self.deflate(name, body, level, false) } else { self.store(name, body) }
+            }
+            Coding::Deflate { level, if_smaller } => self.deflate(name, body, level, if_smaller),
+        }
+    }
+
+    pub(super) fn store(&mut self, name: &str, body: &Body<'_>) -> Result<()> {
+        let size = body.size();
+        let known = body.checksum().map(|crc32| Sizes { crc32, compressed_size: size, size });
+        let begun = self.begin(name, method::STORED, known, size, Some(body.inside))?;
+        let output = &mut self.output;
+        output.write(&body.preamble)?;
+        let crc32 = match known {
+            Some(sizes) => {
+                body.rest(&mut |block| output.write(block))?;
+                sizes.crc32
+            }
+            None => {
+                let mut crc = crc32fast::Hasher::new();
+                crc.update(&body.preamble);
+                body.rest(&mut |block| {
+                    crc.update(block);
+                    output.write(block)
+                })?;
+                crc.finalize()
+            }
+        };
+        self.end(begun, Sizes { crc32, compressed_size: size, size })
+    }
+
+    /// Writes what was compressed before.
+    pub(super) fn write_deflated(&mut self, name: &str, data: &[u8], sizes: Sizes) -> Result<()> {
+        let begun = self.begin(name, method::DEFLATED, Some(sizes), sizes.size.max(sizes.compressed_size), None)?;
+        self.output.write(data)?;
+        self.end(begun, sizes)
+    }
+
+    /// Compresses straight into the sink. Where that makes it no smaller, goes back and stores it over what was written,
+    /// which was no longer.
+    fn deflate(&mut self, name: &str, body: &Body<'_>, level: u32, if_smaller: bool) -> Result<()> {
+        let start = self.output.position();
+        let largest = most_deflated(body.size());
+        let begun = self.begin(name, method::DEFLATED, None, largest, None)?;
+        let output = &mut self.output;
+        match body.deflate(level, if_smaller, &mut |block| output.write(block))? {
+            Some((compressed_size, crc32)) => self.end(begun, Sizes { crc32, compressed_size, size: body.size() }),
+            None => {
+                self.output.rewind(start)?;
+                self.broken = false;
+                self.store(name, body)
+            }
+        }
+    }
+
+    /// Writes the local header of a member of at most `largest` bytes. What lies `inside` the content is aligned.
+    pub(super) fn begin(
+        &mut self,
+        name: &str,
+        method: u16,
+        known: Option<Sizes>,
+        largest: u64,
+        inside: Option<u64>,
+    ) -> Result<Begun> {
+        let offset = self.output.position();
+        let descriptor = known.is_none() && !self.output.sink().seeks();
+        let mut local = Local::new(name, method, offset, largest, descriptor);
+        if let Some(inside) = inside {
+            local = local.align(self.alignment, inside);
+            let payload = local.content().saturating_add(inside);
+            if !payload.is_multiple_of(self.alignment) {
+                let (offset, alignment) = (payload, self.alignment);
+                return Err(ErrorKind::NotAligned { offset, alignment }.into());
+            }
+            // Where the sink really is, not only where it should be.
+            self.output.check()?;
+        }
+        // From here on something is written that must be completed.
+        self.broken = true;
+        self.output.write(&local.to_bytes(known.unwrap_or_default()))?;
+        debug_assert_eq!(self.output.position(), local.content());
+        Ok(Begun { local, known })
+    }
+
+    /// Fills in what was not known when the member was begun, and adds its record to the directory.
+    pub(super) fn end(&mut self, begun: Begun, sizes: Sizes) -> Result<()> {
+        let Begun { local, known } = begun;
+        if local.descriptor {
+            self.output.write(&Local::descriptor(sizes))?;
+        } else if known.is_none() {
+            self.output.patch(local.offset, &local.to_bytes(sizes))?;
+        }
+        self.directory.add(&local, sizes);
+        self.broken = false;
+        Ok(())
+    }
+
+    /// An error about a member, with its key and the file.
+    pub(super) fn about(&self, key: &str, error: Error) -> Error {
+        error.in_member(key.into()).in_file(self.output.sink().path())
+    }
+}
+
+/// Compresses a member; nothing if it would not be smaller, where that is asked for.
+pub(super) fn deflate_in_memory(body: &Body<'_>, level: u32, if_smaller: bool) -> Result<Option<(Vec<u8>, Sizes)>> {
+    let mut data = Vec::new();
+    let deflated = body.deflate(level, if_smaller, &mut |block| {
+        data.try_reserve(block.len()).map_err(|_| ErrorKind::OutOfMemory { bytes: block.len() as u64 })?;
+        data.extend(block);
+        Ok(())
+    })?;
+    Ok(deflated.map(|(compressed_size, crc32)| (data, Sizes { crc32, compressed_size, size: body.size() })))
+}
+
+/// What deflate makes of random bytes at worst, with a margin: five bytes for each block of 16 KiB or less.
+pub(super) fn most_deflated(size: u64) -> u64 {
+    size.saturating_add(size >> 8).saturating_add(1 << 20)
+}
