@@ -1,9 +1,8 @@
 //! Many arrays at once.
 
-use super::body::Body;
-use super::options::{Coding, MemberOptions};
+use super::NpzWriter;
+use super::options::MemberOptions;
 use super::sink::Sink;
-use super::{NpzWriter, SUFFIX};
 use crate::error::Result;
 use crate::npy::save::Save;
 
@@ -36,43 +35,52 @@ impl<S: Sink> NpzWriter<S> {
     ) -> Result<()> {
         let mut arrays = arrays.into_iter();
         #[cfg(feature = "rayon")]
-        if let Some(coding @ Coding::Deflate { level, if_smaller }) = options.coding {
-            coding.check()?;
-            return self.deflate_many(arrays, level, if_smaller);
+        if let Some(coding @ super::options::Coding::Deflate { .. }) = options.coding {
+            return self.deflate_many(arrays, coding.check()?);
         }
         arrays.try_for_each(|(key, array)| self.add_with(key.as_ref(), array, options))
     }
+}
 
-    #[cfg(feature = "rayon")]
-    fn deflate_many<'a, K: AsRef<str>>(
-        &mut self,
-        mut arrays: impl Iterator<Item = (K, &'a dyn Save)>,
-        level: u32,
-        if_smaller: bool,
-    ) -> Result<()> {
-        use super::member::{IN_MEMORY, deflate_in_memory};
-        use rayon::prelude::*;
+#[cfg(feature = "rayon")]
+mod side_by_side {
+    use rayon::prelude::*;
 
-        // Twice as many as there are threads, so that a short one does not leave its thread idle.
-        let wave = rayon::current_num_threads().saturating_mul(2);
-        loop {
-            let (keys, some): (Vec<K>, Vec<&dyn Save>) = arrays.by_ref().take(wave).unzip();
-            if some.is_empty() {
-                return Ok(());
-            }
-            let deflate = |array: &&dyn Save| {
-                let body = Body::array(*array)?;
-                let fits = body.size() <= IN_MEMORY;
-                fits.then(|| deflate_in_memory(&body, level, if_smaller)).transpose()
-            };
-            let deflated: Vec<Result<_>> = some.par_iter().map(deflate).collect();
-            for ((key, array), deflated) in keys.iter().zip(some).zip(deflated) {
-                let key = key.as_ref();
-                self.named(key, SUFFIX, |writer, name| match deflated? {
-                    Some(Some((data, sizes))) => writer.write_deflated(name, &data, sizes),
-                    Some(None) => writer.store(name, &Body::array(array)?),
-                    None => writer.write(name, &Body::array(array)?, Coding::Deflate { level, if_smaller }),
-                })?;
+    use super::*;
+    use crate::npz::SUFFIX;
+    use crate::writer::body::Body;
+    use crate::writer::member::{IN_MEMORY, deflate_in_memory};
+    use crate::writer::options::Coding;
+
+    impl<S: Sink> NpzWriter<S> {
+        pub(super) fn deflate_many<'a, K: AsRef<str>>(
+            &mut self,
+            mut arrays: impl Iterator<Item = (K, &'a dyn Save)>,
+            coding: Coding,
+        ) -> Result<()> {
+            // Twice as many as there are threads, so that a short one does not leave its thread idle.
+            let wave = rayon::current_num_threads().saturating_mul(2);
+            loop {
+                let (keys, some): (Vec<K>, Vec<&dyn Save>) = arrays.by_ref().take(wave).unzip();
+                if some.is_empty() {
+                    return Ok(());
+                }
+                let deflate = |array: &&dyn Save| match coding {
+                    Coding::Deflate { level, if_smaller } => {
+                        let body = Body::array(*array)?;
+                        let fits = body.size() <= IN_MEMORY;
+                        fits.then(|| deflate_in_memory(&body, level, if_smaller)).transpose()
+                    }
+                    Coding::Store => Ok(None),
+                };
+                let deflated: Vec<Result<_>> = some.par_iter().map(deflate).collect();
+                for ((key, array), deflated) in keys.iter().zip(some).zip(deflated) {
+                    self.named(key.as_ref(), SUFFIX, |writer, name| match deflated? {
+                        Some(Some((data, sizes))) => writer.write_deflated(name, &data, sizes),
+                        Some(None) => writer.store(name, &Body::array(array)?),
+                        None => writer.write(name, &Body::array(array)?, coding),
+                    })?;
+                }
             }
         }
     }

@@ -328,7 +328,7 @@ impl Coder {
 
     fn finish<S: Backend>(&mut self, output: &mut Output<S>) -> Result<()> {
         match self {
-            Coder::Store => Ok(()),
+            Coder::Store => output.write(&[]),
             #[cfg(feature = "deflate")]
             Coder::Deflate(deflater) => deflater.finish(&mut |block| output.write(block)),
         }
