@@ -327,9 +327,10 @@ pub(crate) fn pad(mut preamble: Vec<u8>, alignment: u64) -> Result<Vec<u8>> {
     let width = if preamble.get(MAGIC.len()) == Some(&1) { 2 } else { 4 };
     let start = MAGIC.len().saturating_add(2);
     let text = padded.saturating_sub(start).saturating_sub(width);
-    // As much as NumPy accepts, where it wrote the header; a longer one is the dtype's doing.
-    let fits = text <= NUMPY_TEXT || width == 4;
-    let length = u32::try_from(text).ok().filter(|_| fits).map(u32::to_le_bytes);
+    // No longer than NumPy accepts, unless it is so already.
+    let fits = text <= NUMPY_TEXT || preamble.len() > NUMPY_TEXT;
+    let most = if width == 2 { usize::from(u16::MAX) } else { usize::MAX };
+    let length = u32::try_from(text).ok().filter(|_| fits && text <= most).map(u32::to_le_bytes);
     let (Some(length), Some(field)) = (length, preamble.get_mut(start..start.saturating_add(width))) else {
         let most = 64;
         return Err(ErrorKind::BadAlignment { alignment, most }.into());

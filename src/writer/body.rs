@@ -70,7 +70,7 @@ impl<'a> Body<'a> {
         let mut left = self.rest_size;
         let mut counted = |block: &[u8]| {
             let length = block.len() as u64;
-            left = left.checked_sub(length).ok_or_else(|| self.wrong_length(self.rest_size + length))?;
+            left = left.checked_sub(length).ok_or_else(|| self.wrong_length(self.rest_size - left + length))?;
             put(block)
         };
         match (self.lent(), &self.rest) {

@@ -22,3 +22,4 @@ mod regressions;
 mod rows;
 mod shared;
 mod threads;
+mod write;

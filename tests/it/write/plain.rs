@@ -1,0 +1,104 @@
+//! Plain `.npy` files.
+
+use std::io::Cursor;
+
+use ndarray::{Array2, Ix1, Ix2, array};
+use npzmap::{ErrorKind, Npy, NpyWriter, Npz, save};
+
+use crate::fixtures;
+
+#[test]
+fn a_plain_file_is_what_numpy_writes() {
+    for (name, turned) in [("plain.npy", false), ("plain-f.npy", true)] {
+        let file = fixtures::bytes(name);
+        let array = Npy::new(&file[..]).unwrap().read::<f32, Ix2>().unwrap();
+        assert_eq!(array.t().is_standard_layout(), turned);
+        assert!(NpyWriter::stream(Vec::new()).add(&array).unwrap() == file, "{name}");
+        assert!(NpyWriter::new(Cursor::new(Vec::new())).unwrap().add(&array).unwrap().into_inner() == file, "{name}");
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path().join("x.npy"), &array).unwrap();
+        assert!(std::fs::read(folder.path().join("x.npy")).unwrap() == file, "{name}");
+    }
+}
+
+#[test]
+fn blanks_align_up_to_what_numpy_accepts() {
+    for alignment in [1, 2, 64, 128, 4096, 8192] {
+        let file = NpyWriter::stream(Vec::new()).align(alignment).unwrap().add(&[1.5_f64, 2.5]).unwrap();
+        let npy = Npy::new(&file[..]).unwrap();
+        let start = npy.header().unwrap().preamble_size();
+        assert_eq!((start as u64 % alignment, npy.read::<f64, Ix1>().unwrap().to_vec()), (0, vec![1.5, 2.5]));
+        assert_eq!(file[start - 1], b'\n');
+        assert!(start <= 10_010 && start <= 128.max(alignment as usize));
+    }
+    for alignment in [0, 3, 16_384] {
+        let error = NpyWriter::stream(Vec::new()).align(alignment).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadAlignment { .. }));
+    }
+}
+
+#[test]
+fn a_member_becomes_a_file_with_its_own_header() {
+    for name in ["kinds-stored.npz", "kinds-deflated.npz", "versions.npz", "records-stored.npz", "wide-records.npz"] {
+        let npz = Npz::open(fixtures::path(name)).unwrap();
+        for member in &npz {
+            let file = NpyWriter::stream(Vec::new()).align(1).unwrap().copy(&member).unwrap();
+            assert!(file == *member.bytes().unwrap(), "{name}: {}", member.key());
+            let file = NpyWriter::stream(Vec::new()).align(8192).unwrap().copy(&member).unwrap();
+            let npy = Npy::new(&file[..]).unwrap();
+            assert_eq!(npy.header().unwrap().preamble_size() % 8192, 0);
+            assert_eq!(npy.header().unwrap().dtype(), member.header().unwrap().dtype());
+            assert!(file.ends_with(&member.bytes().unwrap()[member.header().unwrap().preamble_size()..]));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_array_or_damaged_is_not_copied() {
+    let npz = super::written(|w| w.add_bytes("notes", b"no array at all"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let error = NpyWriter::create(&path).unwrap().copy(&npz.member("notes").unwrap()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NotAnArray));
+    let mut bytes = fixtures::bytes("model-batch-stored.npz");
+    bytes[430] ^= 1;
+    let npz = Npz::new(bytes).unwrap();
+    let error = NpyWriter::create(&path).unwrap().copy(&npz.member("labels").unwrap()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Checksum { .. }));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn rows_give_the_file_that_the_whole_array_gives() {
+    let table = Array2::from_shape_fn((1000, 5), |(i, j)| (i * 10 + j) as i32);
+    for alignment in [64, 4096] {
+        let whole = NpyWriter::stream(Vec::new()).align(alignment).unwrap().add(&table).unwrap();
+        let w = NpyWriter::new(Cursor::new(Vec::new())).unwrap().align(alignment).unwrap();
+        let mut rows = w.rows::<i32>(&[5]).unwrap();
+        rows.push(table.row(0).as_slice().unwrap()).unwrap();
+        rows.extend(&table.slice(ndarray::s![1.., ..])).unwrap();
+        assert!(rows.finish().unwrap().into_inner() == whole);
+        let w = NpyWriter::stream(Vec::new()).align(alignment).unwrap();
+        let mut rows = w.rows_with::<i32>(&[5], Some(1000)).unwrap();
+        rows.extend(&table).unwrap();
+        assert!(rows.finish().unwrap() == whole);
+    }
+    assert!(matches!(NpyWriter::stream(Vec::new()).rows::<i32>(&[5]).unwrap_err().kind(), ErrorKind::NotSeekable));
+}
+
+#[test]
+fn rows_that_are_dropped_leave_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = NpyWriter::create(folder.path().join("x.npy")).unwrap().rows::<f64>(&[]).unwrap();
+    rows.push(&[1.0]).unwrap();
+    drop(rows);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn strings_are_written_and_numbers_are_not_strings() {
+    let file = NpyWriter::stream(Vec::new()).add_strings(&array!["ä", "bc"]).unwrap();
+    assert_eq!(Npy::new(file).unwrap().strings().unwrap().into_raw_vec_and_offset().0, ["ä", "bc"]);
+    let error = NpyWriter::stream(Vec::new()).add_strings(&[1.0]).unwrap_err();
+    assert_eq!(error.to_string(), "the dtype is <f8, not text");
+}

@@ -1,0 +1,193 @@
+//! Any array, written in any way, is read back as it was.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
+use npzmap::num_complex::Complex;
+use npzmap::{Element, FixedStr, MemberOptions, Method, Npz, NpzWriter, Sink, Unaligned};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::test_runner::{Config, TestRunner};
+use zip::ZipArchive;
+
+/// How an array lies in memory: made from a larger one by steps and offsets along each axis, its axes in some order.
+#[derive(Clone, Debug)]
+struct Layout {
+    shape: Vec<usize>,
+    fortran: bool,
+    steps: Vec<isize>,
+    permuted: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    key: String,
+    dtype: usize,
+    layout: Layout,
+    seed: u64,
+    options: MemberOptions,
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    let shape = prop_oneof![
+        8 => vec(0_usize..6, 0..5),
+        1 => vec(1_usize..2, 60..65),
+        1 => Just(vec![3000, 7]),
+    ];
+    (shape, any::<bool>(), vec(prop_oneof![3 => Just(1), 1 => Just(2), 1 => Just(-1), 1 => Just(-3)], 64), 0_usize..7)
+        .prop_map(|(shape, fortran, steps, permuted)| Layout { shape, fortran, steps, permuted })
+}
+
+fn options() -> impl Strategy<Value = MemberOptions> {
+    prop_oneof![
+        4 => Just(MemberOptions::new()),
+        1 => (0_u32..10).prop_map(|level| MemberOptions::new().deflate(level)),
+        1 => (0_u32..10).prop_map(|level| MemberOptions::new().deflate_if_smaller(level)),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let key = prop_oneof!["[a-z/._]{0,12}", "\\PC{0,8}", Just("x.npy".to_owned())];
+    (key, 0..KINDS.len(), layout(), any::<u64>(), options()).prop_map(|(key, dtype, layout, seed, options)| Case {
+        key,
+        dtype,
+        layout,
+        seed,
+        options,
+    })
+}
+
+/// Calls `work` with the array of a case.
+fn with_array<T: Element>(case: &Case, work: &mut dyn FnMut(ArrayViewD<'_, T>)) {
+    let Layout { shape, fortran, steps, permuted } = &case.layout;
+    // Large enough that every step finds its elements.
+    let spread = |length: &usize, step: &isize| length.checked_sub(1).map_or(0, |last| last * step.unsigned_abs() + 1);
+    let whole: Vec<usize> = shape.iter().zip(steps).map(|(length, step)| spread(length, step)).collect();
+    let mut state = case.seed | 1;
+    let array = ArrayD::from_shape_simple_fn(IxDyn(&whole).set_f(*fortran), || {
+        let mut bytes = [0; 64];
+        for byte in &mut bytes[..size_of::<T>()] {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            *byte = state as u8;
+        }
+        let bytes = &bytes[..size_of::<T>()];
+        // Not every pattern is a bool.
+        bytemuck::checked::try_pod_read_unaligned(bytes)
+            .unwrap_or_else(|_| bytemuck::checked::pod_read_unaligned(&vec![bytes[0] & 1; bytes.len()]))
+    });
+    let mut view = array.view();
+    for (axis, step) in steps.iter().take(shape.len()).enumerate() {
+        view.slice_axis_inplace(Axis(axis), Slice::new(0, None, *step));
+    }
+    if view.ndim() > 0 {
+        let axes: Vec<usize> = (0..view.ndim()).map(|axis| (axis + permuted) % shape.len()).collect();
+        view = view.permuted_axes(IxDyn(&axes));
+    }
+    work(view);
+}
+
+fn add<T: Element, S: Sink>(w: &mut NpzWriter<S>, case: &Case) {
+    with_array::<T>(case, &mut |array| w.add_with(&case.key, &array, case.options).unwrap());
+}
+
+fn check<T: Element>(npz: &Npz<&[u8]>, case: &Case, alignment: u64) {
+    let name = format!("{}.npy", case.key);
+    let member = npz.members().find(|member| member.name() == name.as_bytes()).unwrap();
+    with_array::<T>(case, &mut |array| {
+        let read = member.read::<T, IxDyn>().unwrap();
+        assert_eq!(read.shape(), array.shape());
+        let same = |a: &T, b: &T| bytemuck::bytes_of(a) == bytemuck::bytes_of(b);
+        assert!(read.iter().zip(&array).all(|(a, b)| same(a, b)));
+        if member.method() == Method::Stored && alignment >= align_of::<T>() as u64 {
+            let view = member.view::<T, IxDyn>().unwrap();
+            assert!(view.iter().zip(&array).all(|(a, b)| same(a, b)));
+        }
+    });
+}
+
+type Write = fn(&mut NpzWriter<npzmap::Seekable<Cursor<Vec<u8>>>>, &Case);
+type Stream = fn(&mut NpzWriter<npzmap::Streamed<Vec<u8>>>, &Case);
+type Check = fn(&Npz<&[u8]>, &Case, u64);
+
+macro_rules! kinds {
+    ($($type:ty),* $(,)?) => { &[$((add::<$type, _>, add::<$type, _>, check::<$type>)),*] };
+}
+
+const KINDS: &[(Write, Stream, Check)] = kinds![
+    bool,
+    i8,
+    i16,
+    i32,
+    i64,
+    u8,
+    u16,
+    u32,
+    u64,
+    f32,
+    f64,
+    Complex<f32>,
+    Complex<f64>,
+    FixedStr<3>,
+    npzmap::FixedBytes<5>,
+    Unaligned<f64>,
+];
+
+/// Memory that begins at a multiple of 32 KiB, as a map of a file does of 4 KiB.
+struct Aligned(Vec<u8>, usize, usize);
+
+impl Aligned {
+    fn new(bytes: &[u8]) -> Self {
+        const MOST: usize = 32 << 10;
+        let mut memory = vec![0; bytes.len() + MOST];
+        let start = memory.as_ptr().align_offset(MOST);
+        memory[start..start + bytes.len()].copy_from_slice(bytes);
+        Aligned(memory, start, bytes.len())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0[self.1..self.1 + self.2]
+    }
+}
+
+fn holds(archive: &[u8], cases: &BTreeMap<String, Case>, alignment: u64) {
+    let memory = Aligned::new(archive);
+    let npz = Npz::new(memory.bytes()).unwrap();
+    assert_eq!(npz.len(), cases.len());
+    npz.verify().unwrap();
+    for case in cases.values() {
+        KINDS[case.dtype].2(&npz, case, alignment);
+    }
+    let mut zip = ZipArchive::new(Cursor::new(archive)).unwrap();
+    for (index, member) in npz.members().enumerate() {
+        if let Some(offset) = member.payload_offset().unwrap() {
+            assert!(offset.is_multiple_of(alignment), "{offset:#x}");
+        }
+        let mut file = zip.by_index(index).unwrap();
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).unwrap();
+        assert!(content == *member.bytes().unwrap());
+    }
+}
+
+#[test]
+fn any_array_is_read_back_from_any_sink_at_any_alignment() {
+    let archive = (vec(case(), 0..6), 0_u32..16);
+    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&archive, |(cases, shift)| {
+        let cases: BTreeMap<String, Case> = cases.into_iter().map(|case| (case.key.clone(), case)).collect();
+        let alignment = 1 << shift;
+        let mut seekable = NpzWriter::new(Cursor::new(Vec::new())).unwrap().align(alignment).unwrap();
+        let mut streamed = NpzWriter::stream(Vec::new()).align(alignment).unwrap();
+        for case in cases.values() {
+            KINDS[case.dtype].0(&mut seekable, case);
+            KINDS[case.dtype].1(&mut streamed, case);
+        }
+        holds(&seekable.finish().unwrap().into_inner(), &cases, alignment);
+        holds(&streamed.finish().unwrap(), &cases, alignment);
+        Ok(())
+    });
+    outcome.unwrap();
+}
