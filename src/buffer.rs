@@ -50,7 +50,7 @@ fn advise_huge(bytes: &[u8]) {
 }
 
 /// Whether every bit pattern is a value, so that `T` and its bits are one type.
-fn is_plain<T: CheckedBitPattern + 'static>() -> bool
+pub(crate) fn is_plain<T: CheckedBitPattern + 'static>() -> bool
 where
     T::Bits: 'static,
 {

@@ -81,6 +81,7 @@ pub use npy::fixed::{FixedBytes, FixedStr};
 pub use npy::header::{Header, Order};
 #[cfg(feature = "write")]
 pub use npy::save::{Item, Save};
+pub use npy::strided::{Strided, StridedIter};
 pub use npy::unaligned::{ToAligned, Unaligned};
 pub use npz::{Members, Npz};
 pub use open::{OpenOptions, Verify};

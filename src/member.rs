@@ -18,6 +18,7 @@ use crate::npy::any::AnyArray;
 use crate::npy::array::{Access, Typed};
 use crate::npy::element::Element;
 use crate::npy::header::Header;
+use crate::npy::strided::Strided;
 use crate::npz::{Npz, SUFFIX};
 use crate::source::{InMemory, ReadAt, Source};
 use crate::take::Payload;
@@ -537,6 +538,29 @@ impl<'a, S: Source> Member<'a, S> {
         S: InMemory,
     {
         self.find(|found| found.field(path))
+    }
+
+    /// As [`Npz::field_strided`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::field_strided`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
+    /// let member = npz.member("packed-le-c")?;
+    /// let ids = member.field_strided::<u32, Ix2>("id")?;
+    /// assert_eq!((ids.get((1, 2)), ids.iter().max()), (Some(7), Some(u32::MAX)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn field_strided<T: Element, D: Dimension>(&self, path: &str) -> Result<Strided<'a, T, D>>
+    where
+        S: InMemory,
+    {
+        self.find(|found| found.field_strided(path))
     }
 
     /// As [`Npz::read_field`].

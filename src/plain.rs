@@ -18,6 +18,7 @@ use crate::npy::any::AnyArray;
 use crate::npy::array::{Access, Typed};
 use crate::npy::element::Element;
 use crate::npy::header::Header;
+use crate::npy::strided::Strided;
 use crate::open::{OpenOptions, Verify};
 use crate::shared::{Holder, SharedArray, sealed};
 #[cfg(feature = "mmap")]
@@ -398,6 +399,30 @@ impl<S: Source> Npy<S> {
         S: InMemory,
     {
         self.find(|found| found.field(path))
+    }
+
+    /// As [`Npz::field_strided`](crate::Npz::field_strided).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::field_strided`](crate::Npz::field_strided), but for the key.
+    ///
+    /// ```
+    /// use npzmap::{Header, Npy, Order};
+    /// use ndarray::Ix1;
+    ///
+    /// let mut bytes = Header::new("[('tag', '|u1'), ('x', '<i2')]".parse()?, &[2], Order::C)?.to_bytes();
+    /// bytes.extend([7, 1, 0, 8, 2, 0]);
+    /// let npy = Npy::new(bytes)?;
+    /// let x = npy.field_strided::<i16, Ix1>("x")?; // every 3 bytes
+    /// assert_eq!(x.iter().collect::<Vec<_>>(), [1, 2]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn field_strided<T: Element, D: Dimension>(&self, path: &str) -> Result<Strided<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.find(|found| found.field_strided(path))
     }
 
     /// As [`Npz::read_field`](crate::Npz::read_field).

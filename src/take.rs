@@ -13,6 +13,7 @@ use crate::npy::any::{self, AnyArray};
 use crate::npy::array::{self, Access, Elements, Typed};
 use crate::npy::element::{Element, short_name};
 use crate::npy::header::Header;
+use crate::npy::strided::Strided;
 use crate::npy::{field, rows};
 use crate::open::Verify;
 use crate::source::Source;
@@ -280,6 +281,13 @@ impl<'a, S: Source> Found<'a, S> {
         let (header, elements) = self.elements()?;
         let leaf = field::find(header.dtype(), path)?;
         let view = field::view(&header, &leaf, elements)?;
+        self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>())
+    }
+
+    pub(crate) fn field_strided<T: Element, D: Dimension>(&self, path: &str) -> Result<Strided<'a, T, D>> {
+        let (header, elements) = self.elements()?;
+        let leaf = field::find(header.dtype(), path)?;
+        let view = field::strided(&header, &leaf, elements)?;
         self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>())
     }
 

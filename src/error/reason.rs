@@ -29,7 +29,8 @@ pub enum Reason {
         /// The alignment that the type needs, in bytes.
         required: usize,
     },
-    /// The values of a field lie at distances that are no multiple of their size, which ndarray's strides are.
+    /// The values of a field lie at distances that are no multiple of their size, which ndarray's strides are;
+    /// `field_strided` lends them.
     Stride {
         /// From one value to the next, in bytes.
         stride: usize,
@@ -62,7 +63,9 @@ impl Reason {
             Reason::Compressed => "use get() or read(), or store it with 'npz align --store'".into(),
             Reason::NotInMemory => "use get() or read(), or open the file with Npz::map".into(),
             Reason::ByteOrder => "use get() or read(), which swap it".into(),
-            Reason::Stride { .. } => "use read_field(), or view the whole record as a Rust type".into(),
+            Reason::Stride { .. } => {
+                "use field_strided() or read_field(), or view the whole record as a Rust type".into()
+            }
             Reason::Misaligned { .. } => {
                 format!("use get(), view Unaligned<{element}>, or rewrite with 'npz align'")
             }

@@ -1,11 +1,12 @@
 //! One field of a record, without a Rust type for the record: strided, where it lies.
 
-use ndarray::{Array, ArrayView, Dimension, IxDyn, ShapeBuilder};
+use ndarray::{Array, ArrayView, Dimension, IxDyn};
 
 use super::array::{self, Elements};
 use super::dtype::Dtype;
 use super::element::{Element, short_name};
 use super::header::{Header, Order};
+use super::strided::Strided;
 use super::swap;
 use crate::buffer;
 use crate::error::{ErrorKind, Reason, Result};
@@ -19,29 +20,49 @@ pub(crate) struct Leaf<'h> {
 }
 
 /// Finds a field: by its name, or by a path of names with dots between them.
+///
+/// A name may hold dots itself, so that a path may be read in several ways: at each step the longest name that leads to
+/// a field is meant. A record lies behind one part of the path only, however that is read; so each is entered once, and
+/// the limit of fields bounds the search.
 pub(crate) fn find<'h>(dtype: &'h Dtype, path: &str) -> Result<Leaf<'h>> {
     let mut leaf = Leaf { offset: 0, dtype, axes: Vec::new() };
-    let mut rest = Some(path);
     leaf.enter_subarray();
-    while let Some(path) = rest {
-        let Dtype::Record(record) = leaf.dtype else {
-            return Err(no_field(leaf.dtype, path));
-        };
-        // A name may hold dots itself: the longest that fits is meant.
-        let dots = path.rmatch_indices('.').map(|(at, _)| at);
-        let found = std::iter::once(path.len()).chain(dots).find_map(|end| Some((record.field(&path[..end])?, end)));
-        let (field, end) = found.ok_or_else(|| no_field(leaf.dtype, path))?;
-        leaf.offset += field.offset();
-        leaf.dtype = field.dtype();
-        leaf.enter_subarray();
-        rest = path.get(end + 1..);
-    }
+    leaf.descend(path).map_err(|(dtype, field)| {
+        let (field, dtype) = (field.into(), dtype.to_string());
+        ErrorKind::NoSuchField { field, dtype }
+    })?;
     Ok(leaf)
 }
 
-fn no_field(dtype: &Dtype, field: &str) -> crate::error::Error {
-    let (field, dtype) = (field.into(), dtype.to_string());
-    ErrorKind::NoSuchField { field, dtype }.into()
+impl<'h> Leaf<'h> {
+    /// Goes on to the field of this path; or says what of it was not found where by the longest names.
+    fn descend<'p>(&mut self, path: &'p str) -> Result<(), (&'h Dtype, &'p str)> {
+        let here = (self.dtype, self.offset, self.axes.len());
+        let Dtype::Record(record) = self.dtype else { return Err((self.dtype, path)) };
+        let mut missing = None;
+        let mut shorter_than = usize::MAX;
+        loop {
+            let fits = |name: &str| {
+                let rest = path.strip_prefix(name);
+                name.len() < shorter_than && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let fields = record.fields().iter().filter(|field| fits(field.name()));
+            let Some(field) = fields.max_by_key(|field| field.name().len()) else {
+                return Err(missing.unwrap_or((self.dtype, path)));
+            };
+            shorter_than = field.name().len();
+            self.offset += field.offset();
+            self.dtype = field.dtype();
+            self.enter_subarray();
+            let Some(rest) = path.get(shorter_than + 1..) else { return Ok(()) };
+            match self.descend(rest) {
+                Ok(()) => return Ok(()),
+                Err(first) => missing.get_or_insert(first),
+            };
+            (self.dtype, self.offset) = (here.0, here.1);
+            self.axes.truncate(here.2);
+        }
+    }
 }
 
 impl Leaf<'_> {
@@ -103,42 +124,93 @@ impl Leaf<'_> {
     }
 }
 
-/// The field where it lies, or why not.
+/// The field where it lies, with strides of any number of bytes, or why not.
+pub(crate) fn strided<'a, T: Element, D: Dimension>(
+    header: &Header,
+    leaf: &Leaf<'_>,
+    elements: Elements<'a>,
+) -> Result<Result<Strided<'a, T, D>, Reason>> {
+    let place = match leaf.place::<T, D>(header, elements)? {
+        Ok(place) => place,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    place.check::<T>(header)?;
+    place.strided(header).map(Ok)
+}
+
+/// The same as ndarray's view, which counts strides in elements.
 pub(crate) fn view<'a, T: Element, D: Dimension>(
     header: &Header,
     leaf: &Leaf<'_>,
     elements: Elements<'a>,
 ) -> Result<Result<ArrayView<'a, T, D>, Reason>> {
-    leaf.check::<T, D>(header)?;
-    let (bytes, offset) = match elements {
-        Elements::Here { bytes, offset } => (bytes, offset + leaf.offset as u64),
-        Elements::Elsewhere(reason) => return Ok(Err(reason)),
+    let place = match leaf.place::<T, D>(header, elements)? {
+        Ok(place) => place,
+        Err(reason) => return Ok(Err(reason)),
     };
-    let axes = leaf.axes(header);
-    let lengths: Vec<usize> = axes.iter().map(|(length, _)| *length).collect();
-    let dimension = array::dimension::<D>(&lengths);
-    let refused = || array::payload_length(header, bytes.len());
-    if lengths.contains(&0) {
-        return ArrayView::from_shape(dimension, &[]).map(Ok).map_err(|_| refused().into());
+    let bits = match place.strided::<T, D>(header)?.bits(place.offset) {
+        Ok(bits) => bits.ok_or_else(|| place.refused(header))?,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    match buffer::checked_view::<T, D>(bits) {
+        Ok(view) => Ok(Ok(view)),
+        Err(_) => place.check::<T>(header).and(Err(place.refused(header).into())),
     }
-    if !leaf.dtype.is_native() {
-        return Ok(Err(Reason::ByteOrder));
+}
+
+/// Where the values of a field lie.
+struct Place<'a> {
+    /// From the first value on.
+    bytes: &'a [u8],
+    /// Where in the file that is.
+    offset: u64,
+    /// Length and stride in bytes of all axes, those of the array first.
+    axes: Vec<(usize, usize)>,
+}
+
+impl Leaf<'_> {
+    fn place<'a, T: Element, D: Dimension>(
+        &self,
+        header: &Header,
+        elements: Elements<'a>,
+    ) -> Result<Result<Place<'a>, Reason>> {
+        self.check::<T, D>(header)?;
+        let (bytes, offset) = match elements {
+            Elements::Here { bytes, offset } => (bytes, offset + self.offset as u64),
+            Elements::Elsewhere(reason) => return Ok(Err(reason)),
+        };
+        let axes = self.axes(header);
+        if !self.dtype.is_native() && axes.iter().all(|(length, _)| *length > 0) {
+            return Ok(Err(Reason::ByteOrder));
+        }
+        let bytes = bytes.get(self.offset..).unwrap_or_default();
+        Ok(Ok(Place { bytes, offset, axes }))
     }
-    // ndarray counts strides in elements.
-    let size = size_of::<T>();
-    if let Some((_, stride)) = axes.iter().find(|(length, stride)| *length > 1 && !stride.is_multiple_of(size)) {
-        return Ok(Err(Reason::Stride { stride: *stride, size }));
+}
+
+impl<'a> Place<'a> {
+    /// Not yet [checked](Place::check).
+    fn strided<T: Element, D: Dimension>(&self, header: &Header) -> Result<Strided<'a, T, D>> {
+        Strided::new(self.bytes, &self.axes).ok_or_else(|| self.refused(header).into())
     }
-    let strides: Vec<usize> = axes.iter().map(|(length, stride)| if *length > 1 { stride / size } else { 0 }).collect();
-    let bytes = bytes.get(leaf.offset..).unwrap_or_default();
-    if !bytes.as_ptr().cast::<T>().is_aligned() {
-        return Ok(Err(Reason::Misaligned { offset, required: align_of::<T>() }));
+
+    /// Refuses values whose bytes are none.
+    fn check<T: Element>(&self, header: &Header) -> Result<()> {
+        if buffer::is_plain::<T>() {
+            return Ok(());
+        }
+        // In the order in which they lie, since that is how they are numbered.
+        let mut axes = self.axes.clone();
+        if header.order() == Order::Fortran {
+            axes[..header.shape().len()].reverse();
+        }
+        let values = Strided::<T, IxDyn>::new(self.bytes, &axes).ok_or_else(|| self.refused(header))?;
+        values.first_invalid().map_or(Ok(()), |index| Err(array::invalid::<T>(index).into()))
     }
-    let whole = bytes.len() / size * size;
-    let bits = bytemuck::try_cast_slice::<u8, T::Bits>(&bytes[..whole]).map_err(|_| refused())?;
-    let view = ArrayView::from_shape(dimension.strides(array::dimension::<D>(&strides)), bits);
-    let view = view.map_err(|_| refused())?;
-    Ok(Ok(buffer::checked_view::<T, D>(view).map_err(array::invalid::<T>)?))
+
+    fn refused(&self, header: &Header) -> ErrorKind {
+        array::payload_length(header, self.bytes.len())
+    }
 }
 
 /// A copy of the field. `next` gives the bytes of whole items, in the order in which they lie.

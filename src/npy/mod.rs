@@ -11,6 +11,7 @@ pub(crate) mod literal;
 pub(crate) mod rows;
 #[cfg(feature = "write")]
 pub(crate) mod save;
+pub(crate) mod strided;
 pub(crate) mod swap;
 pub(crate) mod text;
 pub(crate) mod unaligned;

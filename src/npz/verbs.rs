@@ -12,6 +12,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::npy::any::AnyArray;
 use crate::npy::element::Element;
+use crate::npy::strided::Strided;
 use crate::shared::SharedArray;
 use crate::source::{InMemory, Source};
 use crate::take::Payload;
@@ -218,7 +219,7 @@ impl<S: Source> Npz<S> {
     ///
     /// [`NoSuchField`](ErrorKind::NoSuchField); [`CannotBorrow`](ErrorKind::CannotBorrow) as for [`view`](Npz::view), and
     /// when records are no multiple of the field's size apart, which ndarray's strides cannot say:
-    /// [`read_field`](Npz::read_field) copies it.
+    /// [`field_strided`](Npz::field_strided) lends it all the same, and [`read_field`](Npz::read_field) copies it.
     ///
     /// ```
     /// use npzmap::{ErrorKind, Npz, Reason, Unaligned};
@@ -238,6 +239,31 @@ impl<S: Source> Npz<S> {
         S: InMemory,
     {
         self.member(key)?.field(path)
+    }
+
+    /// One field of an array of records, borrowed where it lies, whatever the distance from record to record and
+    /// whatever its alignment: as a view of our own, whose strides are counted in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchField`](ErrorKind::NoSuchField), [`CannotBorrow`](ErrorKind::CannotBorrow) for what is compressed or in the
+    /// other byte order, and a `bool` that is neither 0 nor 1.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
+    /// let scores = npz.field_strided::<f64, Ix2>("packed-le-c", "score")?; // 34 bytes apart
+    /// assert_eq!((scores.get((0, 2)), scores.strides()), (Some(1.5), &[102, 34][..]));
+    /// assert_eq!(scores.iter().filter(|score| *score > 0.0).count(), 2);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn field_strided<T: Element, D: Dimension>(&self, key: &str, path: &str) -> Result<Strided<'_, T, D>>
+    where
+        S: InMemory,
+    {
+        self.member(key)?.field_strided(path)
     }
 
     /// One field of an array of records, copied, aligned and in this machine's byte order.

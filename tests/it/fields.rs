@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytemuck::{Pod, Zeroable};
-use ndarray::{Ix0, Ix1, Ix2, Ix3, IxDyn};
+use ndarray::{Axis, Ix0, Ix1, Ix2, Ix3, IxDyn};
+use npzmap::num_complex::Complex;
 use npzmap::{Element, ErrorKind, InMemory, Limits, Npz, OpenOptions, Reason, Source, Unaligned, Verify};
 use serde_json::Value;
 
@@ -87,7 +88,37 @@ impl<S: InMemory> View<'_, S> {
         Ok(offset)
     }
 
+    /// Strides in bytes leave two reasons not to borrow.
+    fn check_strided<T: Element + Json>(&mut self) {
+        let Leaf { npz, entry, field, what } = &self.leaf;
+        let path = self.leaf.path();
+        let outcome = match (self.plan(1, 1), npz.field_strided::<T, IxDyn>(text(entry, "key"), &path)) {
+            (Ok(_), Ok(strided)) => {
+                assert_eq!((strided.shape(), strided.len()), (&*self.leaf.shape(), strided.iter().len()), "{what}");
+                let copied = strided.to_array();
+                assert_values(&copied.view(), &field["values"], what);
+                let bits = |values: &[T]| values.iter().flat_map(|value| bytemuck::bytes_of(value).to_vec()).collect();
+                let (mut back, copied): (Vec<T>, Vec<u8>) =
+                    (strided.iter().rev().collect(), bits(&copied.into_raw_vec_and_offset().0));
+                back.reverse();
+                assert_eq!(bits(&back), copied, "{what}");
+                // As ndarray's view, if it can be one, it is the view that `field` gives.
+                let view = npz.field::<T, IxDyn>(text(entry, "key"), &path).ok();
+                let place = |view: ndarray::ArrayView<'_, T, IxDyn>| (view.as_ptr().addr(), view.strides().to_vec());
+                assert_eq!(strided.as_view().map(place), view.map(place), "{what}");
+                "borrowed by bytes"
+            }
+            (Err(expected), Err(error)) => match error.kind() {
+                ErrorKind::CannotBorrow { reason, .. } if *reason == expected => "refused by bytes",
+                kind => panic!("{what}: {path}: {kind}"),
+            },
+            (plan, found) => panic!("{what}: {path}: {plan:?} was expected, not {found:?}"),
+        };
+        *self.outcomes.entry(outcome).or_insert(0) += 1;
+    }
+
     fn check<T: Element + Json>(&mut self) -> bool {
+        self.check_strided::<T>();
         let Leaf { npz, entry, field, what } = &self.leaf;
         let path = self.leaf.path();
         let found = npz.field::<T, IxDyn>(text(entry, "key"), &path);
@@ -174,7 +205,11 @@ fn every_field_is_borrowed_where_it_can_be_and_else_says_why() {
         }
     }
     let kinds: Vec<_> = outcomes.keys().copied().collect();
-    assert_eq!(kinds, ["borrowed", "byte-order", "compressed", "misaligned", "stride"], "{outcomes:?}");
+    let expected =
+        ["borrowed", "borrowed by bytes", "byte-order", "compressed", "misaligned", "refused by bytes", "stride"];
+    assert_eq!(kinds, expected, "{outcomes:?}");
+    // Whatever is stored in this machine's byte order is lent, and nothing else.
+    assert_eq!(outcomes["borrowed by bytes"], outcomes["borrowed"] + outcomes["misaligned"] + outcomes["stride"]);
     assert!(outcomes.values().all(|count| *count >= 16), "{outcomes:?}");
 }
 
@@ -190,6 +225,89 @@ fn a_field_in_a_map_lies_in_the_map() {
     // In Fortran order, the first axis is the near one.
     let temp = npz.field::<Unaligned<f32>, Ix2>("titles-le-f", "temp").unwrap();
     assert_eq!((temp.strides(), temp[(0, 2)].get()), (&[2, 4][..], 1.5));
+}
+
+#[test]
+fn a_field_of_packed_records_in_a_map_is_lent_where_it_lies() {
+    let npz = map("records-stored.npz");
+    let start = npz.payload("mixed-le-c").unwrap().bytes().as_ptr().addr();
+    // Records of 37 bytes: v, d, h, g, c.
+    let c = npz.field_strided::<Unaligned<Complex<f64>>, Ix2>("mixed-le-c", "c").unwrap();
+    assert_eq!(c.strides(), [111, 37]);
+    assert!(c.as_view().is_none());
+    let first = c.index_axis(Axis(0), 0).and_then(|row| row.index_axis(Axis(0), 0)).unwrap();
+    assert_eq!(first.as_view().unwrap().as_ptr().addr(), start + 21); // a single value has no strides
+    let read = npz.read_field::<Complex<f64>, Ix2>("mixed-le-c", "c").unwrap();
+    for (index, value) in read.indexed_iter() {
+        assert_eq!(c.get(index).unwrap().get().to_string(), value.to_string());
+    }
+    for outside in [(2, 0), (0, 3), (usize::MAX, 0), (0, usize::MAX)] {
+        assert!(c.get(outside).is_none());
+    }
+}
+
+#[test]
+fn strided_values_come_in_logical_order_from_both_ends() {
+    // Records of 5 bytes: a number after its tag. Three rows, four columns.
+    let payload: Vec<u8> = (0..12_u8).flat_map(|number| [0xee, number, 0, 0, 0]).collect();
+    for (order, at) in [
+        ("False", (|row, column| row * 4 + column) as fn(usize, usize) -> usize),
+        ("True", |row, column| column * 3 + row),
+    ] {
+        let header =
+            format!("{{'descr': [('tag', '|u1'), ('x', '<i4')], 'fortran_order': {order}, 'shape': (3, 4), }}");
+        let content = [forge::preamble((1, 0), &header), payload.clone()].concat();
+        let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
+        let x = npz.field_strided::<i32, Ix2>("a", "x").unwrap();
+        let expected: Vec<i32> = (0..12).map(|number| at(number / 4, number % 4) as i32).collect();
+        assert_eq!(x.iter().collect::<Vec<_>>(), expected);
+        assert_eq!(x.iter().rev().collect::<Vec<_>>(), expected.iter().rev().copied().collect::<Vec<_>>());
+        assert_eq!(x.to_array(), npz.read_field::<i32, Ix2>("a", "x").unwrap());
+        assert_eq!(x.mapv(|x| x * 2).sum(), 132);
+        for skipped in 0..=12 {
+            let mut rest = x.iter();
+            assert_eq!(rest.nth(skipped), expected.get(skipped).copied());
+            assert_eq!(rest.collect::<Vec<_>>(), expected[(skipped + 1).min(12)..]);
+        }
+        let (mut ends, mut both) = (x.iter(), Vec::new());
+        while let Some(front) = ends.next() {
+            both.push(front);
+            both.extend(ends.next_back());
+        }
+        let inwards: Vec<_> = (0..6).flat_map(|number| [expected[number], expected[11 - number]]).collect();
+        assert_eq!((both, ends.next(), ends.next_back(), ends.len()), (inwards, None, None, 0));
+        let column = x.index_axis(Axis(1), 2).unwrap();
+        assert_eq!(column.to_array().to_vec(), [expected[2], expected[6], expected[10]]);
+        assert_eq!((x.index_axis(Axis(1), 4).is_none(), x.index_axis(Axis(2), 0).is_none()), (true, true));
+        let copied = x; // a view is `Copy`
+        assert_eq!((copied.into_iter().sum::<i32>(), format!("{x:?}").contains("shape: [3, 4]")), (66, true));
+    }
+}
+
+#[test]
+fn a_strided_array_without_values_has_none() {
+    for shape in ["(0,)", "(3, 0)", "(0, 4611686018427387904)"] {
+        for order in ["False", "True"] {
+            let header =
+                format!("{{'descr': [('tag', '|i1'), ('x', '<i4')], 'fortran_order': {order}, 'shape': {shape}, }}");
+            let content = forge::preamble((1, 0), &header);
+            let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes());
+            let Ok(x) = npz.as_ref().unwrap().field_strided::<i32, IxDyn>("a", "x") else {
+                assert!(shape.len() > 10); // more than can be addressed
+                continue;
+            };
+            assert_eq!((x.len(), x.iter().next(), x.iter().next_back(), x.is_empty()), (0, None, None, true));
+            assert_eq!((x.to_array().len(), x.as_view().map(|view| view.len())), (0, Some(0)));
+            assert_eq!(x.get(&vec![0; x.ndim()][..]), None);
+            assert_eq!(
+                x.index_axis(Axis(x.ndim() - 1), 0).map(|part| part.len()),
+                if shape == "(0, 4611686018427387904)" { Some(0) } else { None }
+            );
+        }
+    }
+    let npz = one("[('a', '|i1'), ('b', '<i4')]", "()", &[7, 1, 2, 0, 0]);
+    let b = npz.field_strided::<i32, Ix0>("a", "b").unwrap();
+    assert_eq!((b.get(()), b.len(), b.iter().collect::<Vec<_>>()), (Some(513), 1, vec![513]));
 }
 
 #[test]
@@ -257,7 +375,7 @@ fn strides_that_are_no_multiple_are_named() {
     assert_eq!(
         error.to_string(),
         "a: cannot borrow as Unaligned<i32>: the values of 4 bytes lie 5 bytes apart, which is no multiple; \
-         use read_field(), or view the whole record as a Rust type"
+         use field_strided() or read_field(), or view the whole record as a Rust type"
     );
 }
 
@@ -340,6 +458,51 @@ fn a_dot_may_be_part_of_a_name() {
 }
 
 #[test]
+fn a_path_is_read_in_every_way_that_its_dots_allow() {
+    // By the longest name first, `a.b` would lead nowhere.
+    let descr = "[('a.b', '<i4'), ('a', [('b.c', '<i4'), ('b', [('d', '<i4', (2,))])]), \
+                  ('x', [('y', [('z.w', '<i4')])], (2,)), ('x.y', [('z', '<i4', (2,))])]";
+    let npz = one(descr, "(2,)", &i32s(0..16));
+    for (path, first) in [("a.b", 0), ("a.b.c", 1)] {
+        assert_eq!(npz.read_field::<i32, Ix1>("a", path).unwrap().to_vec(), [first, first + 8], "{path}");
+    }
+    for (path, first, shape) in [("a.b.d", 2, [2, 2]), ("x.y.z.w", 4, [2, 2]), ("x.y.z", 6, [2, 2])] {
+        let found = npz.read_field::<i32, Ix2>("a", path).unwrap();
+        assert_eq!((found[(0, 0)], found[(1, 1)], found.shape()), (first, first + 9, &shape[..]), "{path}");
+        assert_eq!(npz.field_strided::<i32, Ix2>("a", path).unwrap().to_array(), found);
+    }
+    // What is not there in any way is named by the longest names.
+    for (path, missing) in [("a.b.e", "e"), ("x.y.z.v", "v")] {
+        let refused = kind(npz.read_field::<i32, IxDyn>("a", path));
+        assert!(matches!(&refused, ErrorKind::NoSuchField { field, .. } if field == missing), "{refused}");
+    }
+}
+
+#[test]
+fn a_path_of_many_ways_leads_to_the_field_that_is_there() {
+    // Five records deep, each under the names `a`, `a.a` and `a.a.a`; in the innermost is `b`. To the path of five `a`s and
+    // a `b` the longest names do not lead, but the shortest.
+    fn record(depth: usize) -> String {
+        let [inner, names] = if depth == 0 {
+            ["'|u1'".to_owned(), "b".to_owned()]
+        } else {
+            [record(depth - 1), "a a.a a.a.a".to_owned()]
+        };
+        let fields: Vec<_> = names.split(' ').map(|name| format!("('{name}', {inner})")).collect();
+        format!("[{}]", fields.join(", "))
+    }
+    let npz = one(&record(5), "(1,)", &(0..243).collect::<Vec<u8>>());
+    let path = |count: usize| format!("{}b", "a.".repeat(count));
+    for (count, place) in [(5, 0), (6, 81), (15, 242)] {
+        assert_eq!(npz.read_field::<u8, Ix1>("a", &path(count)).unwrap()[0], place, "{count}");
+    }
+    for count in [4, 16] {
+        let refused = kind(npz.read_field::<u8, Ix1>("a", &path(count)));
+        assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{refused}");
+    }
+}
+
+#[test]
 fn a_field_of_another_type_is_refused() {
     let npz = map("records-stored.npz");
     let refusals = [
@@ -363,13 +526,35 @@ fn a_field_of_another_type_is_refused() {
 #[test]
 fn a_bool_in_a_record_is_checked_in_its_field_alone() {
     let npz = one("[('n', '|u1'), ('ok', '|b1')]", "(3,)", &[9, 1, 9, 2, 9, 0]);
-    for refused in [kind(npz.read_field::<bool, Ix1>("a", "ok")), kind(npz.field::<bool, Ix1>("a", "ok"))] {
+    let refusals = [
+        kind(npz.read_field::<bool, Ix1>("a", "ok")),
+        kind(npz.field::<bool, Ix1>("a", "ok")),
+        kind(npz.field_strided::<bool, Ix1>("a", "ok")),
+    ];
+    for refused in refusals {
         assert!(matches!(refused, ErrorKind::InvalidElement { index: 1, .. }), "{refused}");
     }
     // Its bytes can be taken as u8.
     assert_eq!(npz.read_field::<u8, Ix1>("a", "ok").unwrap().to_vec(), [1, 2, 0]);
     assert_eq!(npz.field::<u8, Ix1>("a", "ok").unwrap().to_vec(), [1, 2, 0]);
     assert_eq!(npz.read_field::<u8, Ix1>("a", "n").unwrap().to_vec(), [9, 9, 9]);
+}
+
+#[test]
+fn a_wrong_bool_is_numbered_as_it_lies_in_fortran_order_too() {
+    // (2, 3), column by column: number 4 is in row 0 of the last column.
+    let header = "{'descr': [('n', '|u1'), ('ok', '|b1', (1,))], 'fortran_order': True, 'shape': (2, 3), }";
+    let content = [forge::preamble((1, 0), header), vec![9, 1, 9, 0, 9, 1, 9, 0, 9, 7, 9, 0]].concat();
+    let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
+    let refusals = [
+        kind(npz.read_field::<bool, Ix3>("a", "ok")),
+        kind(npz.field::<bool, Ix3>("a", "ok")),
+        kind(npz.field_strided::<bool, Ix3>("a", "ok")),
+    ];
+    for refused in refusals {
+        assert!(matches!(refused, ErrorKind::InvalidElement { index: 4, .. }), "{refused}");
+    }
+    assert_eq!(npz.field_strided::<u8, Ix3>("a", "ok").unwrap().get((0, 2, 0)), Some(7));
 }
 
 #[test]
@@ -399,6 +584,7 @@ fn damage_anywhere_in_the_records_is_found_when_a_field_is_read() {
         kind(open(Verify::Copied).read_field::<i32, Ix1>("a", "a")),
         kind(open(Verify::Always).read_field::<i32, Ix1>("a", "a")),
         kind(open(Verify::Always).field::<Unaligned<i32>, Ix1>("a", "a")),
+        kind(open(Verify::Always).field_strided::<i32, Ix1>("a", "a")),
     ];
     for refused in refusals {
         assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
