@@ -239,7 +239,8 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn mapv<B>(&self, map: impl FnMut(T) -> B) -> Array<B, D> {
-        let values: Vec<B> = self.iter().map(map).collect();
+        let mut values = Vec::with_capacity(self.len());
+        self.iter().map(map).for_each(|value| values.push(value));
         Array::from_shape_vec(self.dimension.clone(), values).expect("as many values as the shape has")
     }
 
@@ -365,6 +366,24 @@ impl<T: Element, D: Dimension> Iterator for StridedIter<'_, T, D> {
 
     fn nth(&mut self, count: usize) -> Option<T> {
         self.view.at(self.offsets.nth(count)?)
+    }
+
+    /// Along the last axis at a time, without counting the others for each value.
+    fn fold<B, F: FnMut(B, T) -> B>(self, first: B, mut fold: F) -> B {
+        let StridedIter { view, mut offsets } = self;
+        let (length, stride) = (view.shape().last().copied(), view.strides().last().copied());
+        let (length, stride) = (length.unwrap_or(1), stride.unwrap_or(0));
+        let mut folded = first;
+        while offsets.front < offsets.back {
+            let (index, offset) = offsets.place(offsets.front);
+            let run = (length - index.slice().last().unwrap_or(&0)).min(offsets.back - offsets.front);
+            for number in 0..run {
+                let Some(value) = view.at(offset + number * stride) else { return folded };
+                folded = fold(folded, value);
+            }
+            offsets.front += run;
+        }
+        folded
     }
 }
 

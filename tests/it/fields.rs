@@ -267,7 +267,15 @@ fn strided_values_come_in_logical_order_from_both_ends() {
         for skipped in 0..=12 {
             let mut rest = x.iter();
             assert_eq!(rest.nth(skipped), expected.get(skipped).copied());
-            assert_eq!(rest.collect::<Vec<_>>(), expected[(skipped + 1).min(12)..]);
+            let last = rest.next_back();
+            let left = &expected[(skipped + 1).min(12)..];
+            assert_eq!(last, left.last().copied());
+            let left = &left[..left.len().saturating_sub(1)];
+            // One after the other, and all at once.
+            assert_eq!(rest.clone().collect::<Vec<_>>(), left);
+            let mut folded = Vec::new();
+            rest.for_each(|value| folded.push(value));
+            assert_eq!(folded, left);
         }
         let (mut ends, mut both) = (x.iter(), Vec::new());
         while let Some(front) = ends.next() {
