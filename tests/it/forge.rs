@@ -344,3 +344,61 @@ pub(crate) fn u32s(values: &[u32]) -> Vec<u8> {
     let payload: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     npy("'<u4'", &format!("({},)", values.len()), &payload)
 }
+
+/// Content as a ZIP member's LZMA data (APPNOTE 5.8.8): every byte a literal, with a window of 4,096 bytes.
+pub(crate) fn lzma(content: &[u8]) -> Vec<u8> {
+    /// The range coder of the LZMA specification.
+    struct Coder {
+        low: u64,
+        range: u32,
+        cache: u8,
+        pending: usize,
+        data: Vec<u8>,
+    }
+
+    impl Coder {
+        fn bit(&mut self, chance: &mut u16, bit: bool) {
+            let bound = (self.range >> 11) * u32::from(*chance);
+            if bit {
+                (self.low, self.range) = (self.low + u64::from(bound), self.range - bound);
+                *chance -= *chance >> 5;
+            } else {
+                self.range = bound;
+                *chance += (2048 - *chance) >> 5;
+            }
+            while self.range < 1 << 24 {
+                self.range <<= 8;
+                self.shift();
+            }
+        }
+
+        fn shift(&mut self) {
+            let carry = (self.low >> 32) as u8;
+            if carry > 0 || self.low < 0xff00_0000 {
+                for number in 0..self.pending {
+                    let byte = if number == 0 { self.cache } else { 0xff };
+                    self.data.push(byte.wrapping_add(carry));
+                }
+                (self.pending, self.cache) = (0, (self.low >> 24) as u8);
+            }
+            self.pending += 1;
+            self.low = (self.low & 0x00ff_ffff) << 8;
+        }
+    }
+
+    // Version, size of the properties; lc, lp and pb of 0; the window.
+    let data = [&[9, 4, 5, 0, 0][..], &4096_u32.to_le_bytes()].concat();
+    let mut coder = Coder { low: 0, range: u32::MAX, cache: 0, pending: 1, data };
+    let (mut is_match, mut literals) = (1024, [1024; 256]);
+    for byte in content {
+        coder.bit(&mut is_match, false);
+        let mut node = 1;
+        for shift in (0..8).rev() {
+            let bit = byte >> shift & 1;
+            coder.bit(&mut literals[node], bit == 1);
+            node = node << 1 | usize::from(bit);
+        }
+    }
+    (0..5).for_each(|_| coder.shift());
+    coder.data
+}

@@ -10,8 +10,8 @@ use std::io::Write;
 use ndarray::{Array, Array1, Array2, Ix1, Ix2, IxDyn, ShapeBuilder};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Access, Dtype, Element, ErrorKind, FixedStr, Header, Limits, Npz, OpenOptions, Order, Reason, Result, Source,
-    Unaligned,
+    Access, Dtype, Element, ErrorKind, FixedBytes, FixedStr, Header, Limits, Npz, OpenOptions, Order, Reason, Result,
+    Source, Unaligned,
 };
 use tempfile::NamedTempFile;
 use zip::CompressionMethod;
@@ -399,6 +399,144 @@ fn a_copy_of_a_zstd_array_is_one_allocation_beside_the_decoder() {
     check_copies_of::<bool>(way, 4_000, [0, 1].into_iter());
 }
 
+/// What is copied exactly once, from every address: each type's dtype in this machine's byte order and in the other.
+trait Exact: Element + PartialEq + Debug {
+    const DTYPES: &'static [&'static str];
+}
+
+macro_rules! exact {
+    ($($(#[$attribute:meta])* $type:ty => $($name:literal),+;)*) => {
+        $($(#[$attribute])* impl Exact for $type {
+            const DTYPES: &'static [&'static str] = &[$($name),+];
+        })*
+
+        /// Checks all of them; says how many dtypes those were.
+        fn check_exactly_one(method: u16) -> usize {
+            let mut checked = 0;
+            $($(#[$attribute])* {
+                <$type>::DTYPES.iter().for_each(|dtype| check_exactly_one_of::<$type>(dtype, method));
+                checked += <$type>::DTYPES.len();
+            })*
+            checked
+        }
+    };
+}
+
+exact! {
+    bool => "|b1";
+    u8 => "|u1";
+    i8 => "|i1";
+    u16 => "<u2", ">u2";
+    i16 => "<i2", ">i2";
+    u32 => "<u4", ">u4";
+    i32 => "<i4", ">i4";
+    u64 => "<u8", ">u8";
+    i64 => "<i8", ">i8";
+    #[cfg(feature = "half")] half::f16 => "<f2", ">f2";
+    f32 => "<f4", ">f4";
+    f64 => "<f8", ">f8";
+    Complex<f32> => "<c8", ">c8";
+    Complex<f64> => "<c16", ">c16";
+    FixedBytes<5> => "|S5";
+    FixedStr<3> => "<U3", ">U3";
+    Unaligned<f64> => "<f8", ">f8";
+}
+
+/// An archive of one array, compressed by the method of this number (APPNOTE 4.4.5). Decoders' windows and blocks are
+/// smaller than the array.
+fn compressed(content: &[u8], method: u16) -> Vec<u8> {
+    let (method, level) = match method {
+        0 => (CompressionMethod::Stored, None),
+        8 => (CompressionMethod::Deflated, Some(1)),
+        12 => (CompressionMethod::Bzip2, Some(1)),
+        93 => (CompressionMethod::Zstd, Some(1)),
+        14 => {
+            let mut entry = stored("a.npy", content);
+            entry.data = forge::lzma(content);
+            entry.header.method = 14;
+            entry.header.compressed_size = entry.data.len().try_into().unwrap();
+            return Archive::new(vec![entry]).bytes();
+        }
+        method => panic!("{method}"),
+    };
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(method).compression_level(level);
+    writer.start_file("a.npy", options).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+/// About the bytes of a smaller and a larger array: what it costs to copy one more than the other is what grows.
+const SIZES: [usize; 2] = [6_000, 10_000];
+
+fn check_exactly_one_of<T: Exact>(dtype: &str, method: u16) {
+    for order in orders() {
+        let [smaller, larger] = SIZES.map(|size| {
+            let rows = size / 2 / size_of::<T>();
+            let payload = bits(rows * 2 * size_of::<T>());
+            let content = array(dtype, &[rows, 2], order, &payload);
+            (compressed(&content, method), payload.len())
+        });
+        let copy = |npz: &Npz<&[u8]>, size: usize| {
+            let (array, read) = cost_of(smaller.1, || npz.read::<T, Ix2>("a").unwrap());
+            let (got, get) = cost_of(smaller.1, || npz.get::<T, Ix2>("a").unwrap());
+            assert_eq!((&got, read.live), (&array.view().into(), size as isize), "{dtype} {order:?}");
+            (read, got.is_owned().then_some(get))
+        };
+        let (constant, _) = copy(&Npz::new(&smaller.0[..]).unwrap(), smaller.1);
+        // What is beside the array does not depend on it.
+        let grown = larger.1 as isize - smaller.1 as isize;
+        let expected = Cost { live: larger.1 as isize, peak: constant.peak + grown, ..constant };
+        let mut opened = Opened::new(&larger.0);
+        let mut borrowed = 0;
+        for shift in 1..=64 {
+            opened.shift(shift);
+            let (read, got) = copy(&Npz::new(opened.bytes()).unwrap(), larger.1);
+            // LZMA's decoder hands out its window in pieces, the more of them the more there is.
+            let expected = if method == 14 { Cost { allocations: read.allocations, ..expected } } else { expected };
+            assert_eq!(read, expected, "{dtype} {order:?} {method} {shift}");
+            // `get` decides first, for which it decodes the header, and then does as `read` does.
+            match got {
+                Some(get) => {
+                    assert_eq!((get.live, get.peak), (expected.live, expected.peak), "{dtype} {order:?} {shift}")
+                }
+                None => borrowed += 1,
+            }
+        }
+        let native = "|<".contains(&dtype[..1]);
+        let every = if method == 0 && native { 64 / align_of::<T>() } else { 0 };
+        assert_eq!(borrowed, every, "{dtype} {order:?}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_stored_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
+    assert!(check_exactly_one(0) >= 28);
+}
+
+#[test]
+fn a_copy_of_a_deflated_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
+    assert!(check_exactly_one(8) >= 28);
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn a_copy_of_a_bzip2_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
+    assert!(check_exactly_one(12) >= 28);
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn a_copy_of_an_lzma_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
+    assert!(check_exactly_one(14) >= 28);
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn a_copy_of_a_zstd_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
+    assert!(check_exactly_one(93) >= 28);
+}
+
 #[test]
 #[cfg(feature = "methods")]
 fn a_zstd_window_that_lies_costs_no_more_than_zstd_allows() {
@@ -708,7 +846,7 @@ fn strings_are_held_against_the_limit_as_what_they_become() {
         assert!(cost.peak <= LITTLE, "{cost:?}");
     }
     // As bytes they are within it.
-    assert_eq!(npz.read::<npzmap::FixedBytes<1>, Ix1>("a").unwrap().len(), 600_000);
+    assert_eq!(npz.read::<FixedBytes<1>, Ix1>("a").unwrap().len(), 600_000);
 }
 
 #[test]
