@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::steps;
 use crate::bytes::Cursor;
 use crate::error::names;
 
@@ -70,6 +71,7 @@ fn unicode_path(name: &[u8], text: &str, extra: &[u8]) -> Option<Vec<String>> {
         Some((id, fields.take(length.into())?))
     };
     while let Some((id, content)) = field() {
+        steps::add(1);
         let mut content = Cursor::new(content);
         if id != UNICODE_PATH || content.u8() != Some(1) {
             continue;
@@ -78,6 +80,7 @@ fn unicode_path(name: &[u8], text: &str, extra: &[u8]) -> Option<Vec<String>> {
         if content.u32() != Some(checksum) {
             continue;
         }
+        steps::add(content.rest().len());
         match std::str::from_utf8(content.rest()) {
             // Its reader would cut this one at NUL, too.
             Ok(other) if other != text && !other.is_empty() => {

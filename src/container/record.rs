@@ -1,5 +1,6 @@
 //! One record of the central directory (APPNOTE 4.3.12), the authority on its member.
 
+use super::steps;
 use crate::bytes::Cursor;
 use crate::error::{Error, ErrorKind, Result, UNNEEDED_ZIP64};
 
@@ -128,6 +129,7 @@ impl<'a> RawRecord<'a> {
                 let (id, length) = (fields.u16()?, fields.u16()?);
                 Some((id, fields.take(length.into())?))
             };
+            steps::add(1);
             let (id, content) = field().ok_or(ErrorKind::BadExtra)?;
             if id == ZIP64 && found.replace(content).is_some() {
                 return Err(bad_zip64("there are two"));

@@ -1,6 +1,6 @@
 //! What the directory pass costs, in steps: so that a test can tell linear from quadratic without a clock.
 //!
-//! A step is a record parsed, or a byte of a name hashed or compared. Counted per thread, in builds with debug
+//! A step is a record or an extra field parsed, or a byte of a name hashed or compared. Counted per thread, in builds with debug
 //! assertions; elsewhere it is nothing.
 
 #[cfg(debug_assertions)]
