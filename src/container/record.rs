@@ -21,6 +21,9 @@ pub(crate) mod flag {
     pub(crate) const MASKED: u16 = 1 << 13;
 }
 
+/// The newest version that APPNOTE 4.4.3 knows, 6.3, which is NumPy's limit, too.
+const VERSION: u8 = 63;
+
 /// Compression methods (APPNOTE 4.4.5).
 pub(crate) mod method {
     pub(crate) const STORED: u16 = 0;
@@ -35,6 +38,7 @@ pub(crate) mod method {
 pub(crate) struct RawRecord<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) extra: &'a [u8],
+    version: u8,
     pub(crate) flags: u16,
     pub(crate) method: u16,
     pub(crate) crc32: u32,
@@ -50,7 +54,9 @@ impl<'a> RawRecord<'a> {
         let mut fixed = Cursor::new(cursor.take(FIXED).ok_or("a record is cut off")?);
         let mut fields = || {
             let signature = fixed.array::<4>()?;
-            fixed.skip(4)?; // version made by, version needed to extract
+            fixed.skip(2)?; // version made by
+            let version = fixed.u8()?;
+            fixed.skip(1)?; // the system that the version needed is for, which readers pass over
             let flags = fixed.u16()?;
             let method = fixed.u16()?;
             fixed.skip(4)?; // time, date
@@ -61,7 +67,8 @@ impl<'a> RawRecord<'a> {
             let disk = fixed.u16()?;
             fixed.skip(6)?; // internal and external attributes
             let offset = fixed.u32()?;
-            let record = RawRecord { name: &[], extra: &[], flags, method, crc32, compressed_size, size, disk, offset };
+            let record =
+                RawRecord { name: &[], extra: &[], version, flags, method, crc32, compressed_size, size, disk, offset };
             Some((signature, record, [name, extra, comment]))
         };
         let (signature, record, [name, extra, comment]) = fields().ok_or("a record is cut off")?;
@@ -141,6 +148,10 @@ impl<'a> RawRecord<'a> {
     /// What is wrong with the member by its record alone, but for its place.
     pub(crate) fn check(&self, place: Place) -> Result<()> {
         check_flags(self.flags)?;
+        if self.version > VERSION {
+            let version = self.version;
+            return Err(ErrorKind::UnsupportedVersion { version }.into());
+        }
         if self.disk != 0 && (self.disk != u16::MAX || self.extra.is_empty()) {
             let (field, found) = ("disk of a member", self.disk.into());
             return Err(ErrorKind::MultiDisk { field, found }.into());

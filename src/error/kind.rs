@@ -171,6 +171,12 @@ pub enum ErrorKind {
         /// The general purpose flags (APPNOTE 4.4.4).
         flags: u16,
     },
+    /// The member asks for a later version of the ZIP format than there is (APPNOTE 4.4.3).
+    #[error("needs version {}.{} of the ZIP format; known are those up to 6.3", .version / 10, .version % 10)]
+    UnsupportedVersion {
+        /// Ten times the version, as the directory has it.
+        version: u8,
+    },
     /// The compression method is not supported, or not compiled in.
     #[error("compression method {method} is not supported{}", method_hint(*.method))]
     UnsupportedMethod {
@@ -519,7 +525,14 @@ impl ErrorKind {
     /// ```
     pub fn is_unsupported(&self) -> bool {
         use ErrorKind as K;
-        matches!(self, K::Pickled | K::Encrypted { .. } | K::UnsupportedFlags { .. } | K::UnsupportedMethod { .. })
+        matches!(
+            self,
+            K::Pickled
+                | K::Encrypted { .. }
+                | K::UnsupportedFlags { .. }
+                | K::UnsupportedMethod { .. }
+                | K::UnsupportedVersion { .. }
+        )
     }
 
     /// The identifier of the row in `docs/hostile.md` that this answers, if it answers one.
@@ -559,6 +572,7 @@ impl ErrorKind {
             K::ImplausibleSize { .. } => "Z25",
             K::BadStream { .. } => "Z26",
             K::Checksum { .. } => "Z27",
+            K::UnsupportedVersion { .. } => "Z28",
             K::NotAnArray => "N1",
             K::NpyVersion { .. } => "N2",
             K::HeaderLength { .. } => "N3",

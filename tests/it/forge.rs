@@ -20,6 +20,8 @@ pub(crate) const WIDE16: u16 = u16::MAX;
 #[derive(Clone)]
 pub(crate) struct Header {
     pub(crate) signature: [u8; 4],
+    /// Needed to extract: ten times the version, and the system.
+    pub(crate) version: [u8; 2],
     pub(crate) flags: u16,
     pub(crate) method: u16,
     pub(crate) crc32: u32,
@@ -104,6 +106,7 @@ impl Header {
     fn new(name: &str, content: &[u8], method: u16, compressed: usize) -> Self {
         Header {
             signature: *b"PK\x03\x04",
+            version: [45, 0],
             flags: if name.is_ascii() { 0 } else { 1 << 11 },
             method,
             crc32: crc32fast::hash(content),
@@ -136,14 +139,14 @@ impl Header {
     }
 
     fn local_bytes(&self) -> Vec<u8> {
-        [&self.signature[..], &45_u16.to_le_bytes(), &self.common(), &self.name, &self.extra].concat()
+        [&self.signature[..], &self.version, &self.common(), &self.name, &self.extra].concat()
     }
 
     fn record_bytes(&self) -> Vec<u8> {
-        let versions = [45, 3, 45, 0]; // made by 4.5 on Unix, needs 4.5
+        let made_by = [45, 3]; // 4.5 on Unix
         let [comment, disk] = [self.comment_length, self.disk].map(u16::to_le_bytes);
         let attributes = [0; 6];
-        let fixed = [&self.signature[..], &versions, &self.common(), &comment, &disk, &attributes];
+        let fixed = [&self.signature[..], &made_by, &self.version, &self.common(), &comment, &disk, &attributes];
         [&fixed.concat()[..], &self.offset.to_le_bytes(), &self.name, &self.extra, &self.comment].concat()
     }
 }

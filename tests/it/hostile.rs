@@ -279,6 +279,7 @@ fn every_refusal_says_which_member_it_is_about_and_where() {
             archive
         }),
         ("Z27", lie(|archive| archive.entries[X].data[135] ^= 1)),
+        ("Z28", lie(|archive| archive.records[X].version[0] = 64)),
         ("N1", with_x(deflated("x.npy", b"no array"))),
         ("N3", with_x(deflated("x.npy", &content[..8]))),
         ("N12", shorter),

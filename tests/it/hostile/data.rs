@@ -1,4 +1,4 @@
-//! A member's data and how it is coded: Z19, Z20, Z25 to Z27.
+//! A member's data and how it is coded: Z19, Z20, Z25 to Z28.
 
 use ndarray::Ix1;
 use npzmap::{Error, ErrorKind as K, OpenOptions, Verify};
@@ -364,4 +364,23 @@ fn z27_content_of_another_method_that_differs_from_its_checksum_is_refused() {
             });
         }
     }
+}
+
+// Z28
+
+#[test]
+fn z28_a_version_that_no_format_has_is_refused() {
+    for version in [64, 100, 255] {
+        let archive = lie(|archive| archive.records[X].version[0] = version);
+        let error = refused(&archive, "x");
+        assert_rule!(error, "Z28", K::UnsupportedVersion { version: found } if *found == version);
+        assert_eq!((error.offset(), error.kind().is_unsupported()), (Some(archive.record_at(X)), true));
+    }
+    let error = refused(&lie(|archive| archive.records[X].version[0] = 64), "x");
+    assert!(error.to_string().contains("version 6.4"), "{error}");
+    // What is known, any system, and whatever the local header says.
+    for version in [[0, 0], [10, 0], [63, 0], [45, 255]] {
+        reads(&lie(|archive| archive.records[X].version = version), 3);
+    }
+    reads(&lie(|archive| archive.entries[X].header.version = [255, 255]), 3);
 }
