@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::array;
 use super::header::{Header, Order};
 use crate::error::{ErrorKind, Result};
 
@@ -99,14 +100,27 @@ impl Rows {
         skip: impl Fn(&mut R, usize) -> Result<()>,
         read: impl Fn(&mut R, &mut [u8]) -> Result<()>,
     ) -> Result<()> {
-        if self.piece == 0 {
+        if self.piece == 0 || self.count == 0 {
             return Ok(());
         }
-        let mut gap = self.start;
-        for piece in bytes.chunks_mut(self.piece) {
-            skip(reader, gap)?;
-            read(reader, piece)?;
-            gap = self.stride.saturating_sub(self.piece);
+        let gap = self.stride.saturating_sub(self.piece);
+        // Pieces that lie close are decoded together with what lies between: a call for each costs more than its bytes.
+        let together = if gap == 0 { self.count } else { (array::BLOCK / self.stride).clamp(1, self.count) };
+        let mut block = Vec::new();
+        let mut before = self.start;
+        for group in bytes.chunks_mut(self.piece.saturating_mul(together)) {
+            skip(reader, before)?;
+            before = gap;
+            let pieces = group.len() / self.piece;
+            if gap == 0 || pieces <= 1 {
+                read(reader, group)?;
+                continue;
+            }
+            block.resize((pieces - 1) * self.stride + self.piece, 0);
+            read(reader, &mut block)?;
+            for (to, from) in group.chunks_exact_mut(self.piece).zip(block.chunks(self.stride)) {
+                to.copy_from_slice(&from[..self.piece]);
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod any;
 mod borrow;
 mod changed;
 mod cost;
+mod counting;
 mod elements;
 mod fields;
 mod fixtures;

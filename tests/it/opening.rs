@@ -1,41 +1,12 @@
 //! What opening costs: reads are counted at the source.
 
-use std::io::{self, Cursor, Write};
-use std::sync::Mutex;
+use std::io::{Cursor, Write};
 
 use ndarray::Ix1;
 use npzmap::{Npz, Source};
 use zip::write::SimpleFileOptions;
 
-/// A source that is read by position and remembers each read.
-struct Counting {
-    bytes: Vec<u8>,
-    reads: Mutex<Vec<(u64, usize)>>,
-}
-
-impl Counting {
-    fn new(bytes: Vec<u8>) -> Self {
-        Counting { bytes, reads: Mutex::default() }
-    }
-
-    fn taken(&self) -> Vec<(u64, usize)> {
-        std::mem::take(&mut self.reads.lock().unwrap())
-    }
-}
-
-impl Source for Counting {
-    fn size(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.reads.lock().unwrap().push((offset, buf.len()));
-        let start = usize::try_from(offset).unwrap();
-        let found = self.bytes.get(start..start + buf.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        buf.copy_from_slice(found);
-        Ok(())
-    }
-}
+use crate::counting::Counting;
 
 /// An archive of `count` arrays of 1,000 numbers, all of them the array's own number.
 pub(crate) fn archive(count: u32, comment: &str) -> Vec<u8> {

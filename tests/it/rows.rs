@@ -1,13 +1,12 @@
 //! Parts of axis 0: the rows are those of the whole array, and little else is read for them.
 
-use std::io;
 use std::ops::Range;
-use std::sync::Mutex;
 
 use ndarray::{Array, ArrayD, Axis, Dimension, Ix1, Ix2, Ix3, IxDyn, Slice};
 use npzmap::{Element, ErrorKind, Limits, Npy, Npz, OpenOptions, Source, Unaligned, Verify};
 use serde_json::Value;
 
+use crate::counting::Counting;
 use crate::elements::{self, Json, Work, arrays, kind, lengths, map, text, with_type};
 use crate::fixtures::{self, EXPECTED};
 use crate::forge::{self, Archive, Entry};
@@ -90,39 +89,6 @@ fn all_ranges_of_rows_in_memory_are_those_of_the_array() {
 #[test]
 fn all_ranges_of_rows_in_a_map_are_those_of_the_array() {
     every_range(map);
-}
-
-/// A source that is read by position and remembers each read.
-struct Counting {
-    bytes: Vec<u8>,
-    reads: Mutex<Vec<(u64, usize)>>,
-}
-
-impl Counting {
-    /// An archive of these entries, opened; the reads of that are forgotten.
-    fn open(entries: Vec<Entry>) -> (Npz<Counting>, Archive) {
-        let archive = Archive::new(entries);
-        let npz = Npz::new(Counting { bytes: archive.bytes(), reads: Mutex::default() }).unwrap();
-        npz.source().taken();
-        (npz, archive)
-    }
-
-    fn taken(&self) -> Vec<(u64, usize)> {
-        std::mem::take(&mut self.reads.lock().unwrap())
-    }
-}
-
-impl Source for Counting {
-    fn size(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.reads.lock().unwrap().push((offset, buf.len()));
-        let start = usize::try_from(offset).unwrap();
-        buf.copy_from_slice(self.bytes.get(start..start + buf.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
 }
 
 /// What finds a stored array: its local header, and what lies behind it.
@@ -230,6 +196,23 @@ fn rows_of_a_deflated_member_are_read_no_further_than_needed() {
         let total: usize = npz.source().taken().iter().map(|(_, length)| length).sum();
         // Up to the last row, and a buffer of compressed bytes more, of 256 KiB.
         assert!(total < limit && total >= rows.end * 400, "{rows:?}: {total}");
+    }
+}
+
+#[test]
+fn rows_in_fortran_order_of_a_deflated_member_are_those_of_the_array() {
+    // Columns of a few bytes and of more than what is decoded at a time; one column, and none.
+    for shape in [(2, 100_000), (3, 1), (3, 0), (0, 3), (100, 700), (5_000, 30), (16_384, 3), (16_385, 3), (40_000, 2)]
+    {
+        let content = numbers(shape, "True");
+        let (npz, _) = Counting::open(vec![forge::deflated("a.npy", &content)]);
+        let whole = npz.read::<u32, Ix2>("a").unwrap();
+        assert_eq!(whole, Array::from_shape_fn(shape, |(row, column)| (column * shape.0 + row) as u32));
+        let (rows, half) = (shape.0, shape.0 / 2);
+        for range in [0..rows, 0..half, half..rows, 0..rows.min(1), rows.saturating_sub(1)..rows, half..half] {
+            let found = npz.read_rows::<u32, Ix2>("a", range.clone()).unwrap();
+            assert_eq!(found, whole.slice(ndarray::s![range, ..]), "{shape:?}");
+        }
     }
 }
 
