@@ -320,8 +320,8 @@ impl<'a, S: Source> Member<'a, S> {
         self.find(|found| found.access::<T>(Typed::Declared))
     }
 
-    /// What a map of this archive would do with the array, taken as the type that it is. This does not depend on how
-    /// the archive is open.
+    /// What a map of this archive would do with the array, taken as the type that it is: strings as
+    /// [`FixedStr`](crate::FixedStr), which lie at any address. This does not depend on how the archive is open.
     ///
     /// # Errors
     ///

@@ -98,7 +98,7 @@ pub(crate) fn access<T: Element>(header: &Header, elements: Elements<'_>) -> Acc
 
 /// What a map, which begins on a page, would do with these elements as the type that they are.
 pub(crate) fn access_in_map(header: &Header, offset: u64) -> Access {
-    let required = header.dtype().alignment();
+    let required = header.dtype().view_alignment();
     if header.count() == 0 {
         Access::Borrow
     } else if !header.dtype().is_native() {

@@ -336,14 +336,23 @@ impl Dtype {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn alignment(&self) -> usize {
+        self.alignment_of(&Scalar::alignment)
+    }
+
+    /// That of the crate's own type for it: strings are lent as [`FixedStr`](crate::FixedStr), at any address.
+    pub(crate) fn view_alignment(&self) -> usize {
+        self.alignment_of(&|scalar| if scalar.kind == Kind::Str { 1 } else { scalar.alignment() })
+    }
+
+    fn alignment_of(&self, scalar: &dyn Fn(&Scalar) -> usize) -> usize {
         match self {
-            Dtype::Scalar(scalar) => scalar.alignment(),
-            Dtype::Subarray(array) => array.base.alignment(),
+            Dtype::Scalar(dtype) => scalar(dtype),
+            Dtype::Subarray(array) => array.base.alignment_of(scalar),
             Dtype::Record(record) => {
-                let fields = || record.fields.iter();
-                let widest = fields().map(|field| field.dtype.alignment()).max().unwrap_or(1);
+                let fields = || record.fields.iter().map(|field| (field.offset(), field.dtype.alignment_of(scalar)));
+                let widest = fields().map(|(_, alignment)| alignment).max().unwrap_or(1);
                 let aligned = record.item_size().is_multiple_of(widest)
-                    && fields().all(|field| field.offset().is_multiple_of(field.dtype.alignment()));
+                    && fields().all(|(offset, alignment)| offset.is_multiple_of(alignment));
                 if aligned { widest } else { 1 }
             }
         }

@@ -2,9 +2,10 @@
 
 use bytemuck::Pod;
 use ndarray::{Array2, ArrayView, Ix1, Ix2, IxDyn};
-use npzmap::{Access, Element, ErrorKind, Npz, Reason, ToAligned, Unaligned};
+use npzmap::{Access, Element, ErrorKind, FixedStr, Npz, Reason, ToAligned, Unaligned};
 
 use crate::fixtures::{self, path};
+use crate::forge::{self, Archive, npy, stored};
 
 /// Whether all elements of a view lie within `bytes`.
 fn lies_in<T>(view: &ArrayView<'_, T, IxDyn>, bytes: &[u8]) -> bool {
@@ -153,6 +154,34 @@ fn positioned_reads_never_borrow() {
     assert!(member.get::<f32, Ix2>().unwrap().is_owned());
     // What a map would do does not depend on how the archive is open.
     assert_eq!(member.access_in_map().unwrap(), Access::Borrow);
+}
+
+#[test]
+fn strings_map_without_a_copy_at_any_address() {
+    // SAFETY: nobody writes to the fixtures while the tests run.
+    #[expect(unsafe_code, reason = "the map is what is tested")]
+    let npz = unsafe { Npz::map(path("model-batch-stored.npz")) }.unwrap();
+    let member = npz.member("sample_ids").unwrap();
+    assert_eq!(member.payload_offset().unwrap(), Some(642)); // NumPy aligns `<U9` to 4
+    assert_eq!((member.header().unwrap().dtype().alignment(), member.access_in_map().unwrap()), (4, Access::Borrow));
+    assert_eq!(member.access::<FixedStr<9>>().unwrap(), Access::Borrow);
+    assert_eq!(member.view::<FixedStr<9>, Ix1>().unwrap()[2], "train-003");
+    // In a record they ask for nothing, and numbers beside them for what they always do.
+    let packed = |descr: &str, offset: usize| {
+        let mut entry = stored("a.npy", &npy(descr, "(1,)", &[0; 12]));
+        entry.header.extra = forge::extra(0xcafe, &vec![0; offset]);
+        let mut archive = Archive::new(vec![entry]);
+        archive.lay_out();
+        let npz = Npz::new(archive.bytes()).unwrap();
+        let member = npz.member("a").unwrap();
+        (member.payload_offset().unwrap().unwrap() % 4, member.access_in_map().unwrap())
+    };
+    for offset in 0..4 {
+        let (place, strings) = packed("[('s', '<U2'), ('t', '|S4')]", offset);
+        assert_eq!(strings, Access::Borrow);
+        let (_, numbers) = packed("[('s', '<U2'), ('n', '<i4')]", offset);
+        assert_eq!(numbers == Access::Borrow, place == 0, "{numbers:?}");
+    }
 }
 
 #[test]

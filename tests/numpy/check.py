@@ -225,9 +225,11 @@ def parse_header(content):
 
 
 def alignment(dtype):
-    """What a C type of this layout has; for records NumPy itself says 1 unless they were made with align=True."""
+    """What a Rust type of this layout has; for records NumPy itself says 1 unless they were made with align=True."""
     if dtype.subdtype:
         return alignment(dtype.subdtype[0])
+    if dtype.kind == "U":
+        return 1  # NumPy says 4; npzmap's own type lies anywhere
     if dtype.names is None:
         return dtype.alignment
     fields = [dtype.fields[name][:2] for name in dtype.names]
