@@ -142,10 +142,10 @@ impl Element for half::bf16 {
 /// What a field of a [`record!`](crate::record) can be: an [`Element`], or an array of one.
 ///
 /// ```
-/// use npzmap::{Element, FieldType, FixedBytes};
+/// use npzmap::{FieldType, FixedBytes};
 ///
 /// fn size<T: FieldType>() -> usize {
-///     T::dtype().item_size()
+///     T::field_dtype().item_size()
 /// }
 ///
 /// assert_eq!((size::<u32>(), size::<FixedBytes<5>>(), size::<[[f64; 3]; 3]>()), (4, 5, 72));
@@ -156,22 +156,22 @@ pub trait FieldType {
     /// ```
     /// use npzmap::{Dtype, FieldType};
     ///
-    /// let Dtype::Subarray(matrix) = <[[f64; 3]; 2]>::dtype() else { panic!("no array") };
+    /// let Dtype::Subarray(matrix) = <[[f64; 3]; 2]>::field_dtype() else { panic!("no array") };
     /// assert_eq!(matrix.shape(), [2, 3]);
     /// ```
-    fn dtype() -> Dtype;
+    fn field_dtype() -> Dtype;
 }
 
 impl<T: Element> FieldType for T {
-    fn dtype() -> Dtype {
+    fn field_dtype() -> Dtype {
         T::dtype()
     }
 }
 
 impl<T: FieldType, const N: usize> FieldType for [T; N] {
-    fn dtype() -> Dtype {
+    fn field_dtype() -> Dtype {
         // A type of more bytes than a dtype can have matches no file.
-        Subarray::new(T::dtype(), &[N]).map_or_else(|| Dtype::from(Scalar::VOID), Dtype::from)
+        Subarray::new(T::field_dtype(), &[N]).map_or_else(|| Dtype::from(Scalar::VOID), Dtype::from)
     }
 }
 
@@ -180,6 +180,9 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
 /// The struct is [`Pod`](bytemuck::Pod), so that it has no hidden padding; padding of the file's records stands in it
 /// as a field of bytes, which is not listed here. Where a file's dtype has the same layout, arrays of the struct are
 /// borrowed; field by field it is compared by name, offset, type and size.
+///
+/// A `bool` is not `Pod`, and dates have no Rust type of their own: such fields need a newtype that is an
+/// [`Element`](crate::Element) by hand, as below.
 ///
 /// ```
 /// use bytemuck::{Pod, Zeroable};
@@ -196,6 +199,48 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
 /// npzmap::record!(Hit { id: u32, position: [f64; 3] });
 ///
 /// assert_eq!(Hit::dtype().to_string(), "[('id', '<u4'), ('', '|V4'), ('position', '<f8', (3,))]");
+/// ```
+///
+/// Dates and flags:
+///
+/// ```
+/// use bytemuck::{Pod, Zeroable};
+/// use npzmap::{Dtype, Element, Npz};
+/// use ndarray::Ix2;
+///
+/// /// `<M8[s]`: seconds since 1970, and `i64::MIN` for NaT.
+/// #[derive(Clone, Copy, Zeroable, Pod)]
+/// #[repr(transparent)]
+/// struct Seconds(i64);
+///
+/// impl Element for Seconds {
+///     fn dtype() -> Dtype {
+///         "=M8[s]".parse().unwrap()
+///     }
+/// }
+///
+/// /// `|b1`, whatever its byte.
+/// #[derive(Clone, Copy, Zeroable, Pod)]
+/// #[repr(transparent)]
+/// struct Flag(u8);
+///
+/// impl Element for Flag {
+///     fn dtype() -> Dtype {
+///         bool::dtype()
+///     }
+/// }
+///
+/// #[derive(Clone, Copy, Zeroable, Pod)]
+/// #[repr(C)]
+/// struct Event {
+///     at: Seconds,
+///     seen: Flag,
+///     _padding: [u8; 7],
+/// }
+///
+/// npzmap::record!(Event { at: Seconds, seen: Flag });
+///
+/// assert_eq!(Event::dtype().to_string(), "[('at', '<M8[s]'), ('seen', '|b1'), ('', '|V7')]");
 /// ```
 ///
 /// A field of another name than the file's is written `"name in the file" = field: type`.
@@ -218,7 +263,7 @@ macro_rules! record {
             // The type is the field's own, or this does not compile.
             let _: fn($type) -> $kind = |record| record.$field;
             let offset = ::core::mem::offset_of!($type, $field);
-            $list.push($crate::Field::new($name, offset, <$kind as $crate::FieldType>::dtype()));
+            $list.push($crate::Field::new($name, offset, <$kind as $crate::FieldType>::field_dtype()));
         }
         $($crate::record!(@fields $list $type, $($rest)*);)?
     };
@@ -226,7 +271,7 @@ macro_rules! record {
         {
             let _: fn($type) -> $kind = |record| record.$field;
             let offset = ::core::mem::offset_of!($type, $field);
-            $list.push($crate::Field::new(stringify!($field).trim_start_matches("r#"), offset, <$kind as $crate::FieldType>::dtype()));
+            $list.push($crate::Field::new(stringify!($field).trim_start_matches("r#"), offset, <$kind as $crate::FieldType>::field_dtype()));
         }
         $($crate::record!(@fields $list $type, $($rest)*);)?
     };
