@@ -117,12 +117,12 @@ impl<'a, S: Source> Found<'a, S> {
     }
 
     pub(crate) fn check_budget(&self, bytes: usize) -> Result<()> {
-        self.coded.check_budget(bytes as u64, &self.limits)
+        self.coded.check_budget(bytes as u64, &self.limits).map_err(|error| error.at(self.data.start))
     }
 
     /// The same for what bytes become, which is more than they are, stored or not.
     pub(crate) fn check_memory(&self, bytes: usize) -> Result<()> {
-        decode::check_memory(bytes as u64, &self.limits)
+        decode::check_memory(bytes as u64, &self.limits).map_err(|error| error.at(self.data.start))
     }
 
     /// Offsets in the content are offsets in the file when it is stored.

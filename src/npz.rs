@@ -2,6 +2,7 @@
 
 mod file;
 mod many;
+mod similar;
 mod verbs;
 
 use std::borrow::Cow;
@@ -357,7 +358,8 @@ impl<S: Source> Npz<S> {
     /// ```
     pub fn member(&self, key: &str) -> Result<Member<'_, S>> {
         let found = self.directory_bytes().and_then(|bytes| {
-            let record = self.directory.find(bytes, key).ok_or(ErrorKind::NoSuchKey)??;
+            let missing = || ErrorKind::NoSuchKey { similar: similar::similar(self.keys(), key) };
+            let record = self.directory.find(bytes, key).ok_or_else(missing)??;
             self.directory.check(&record)?;
             Ok(Member::new(self, record))
         });

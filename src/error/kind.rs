@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Fault, Reason};
+use super::{Escaped, Fault, Reason};
 
 /// What went wrong. [`rule`](ErrorKind::rule) names the row of `docs/hostile.md` behind it.
 ///
@@ -12,7 +12,7 @@ use super::{Fault, Reason};
 ///
 /// let npz = Npz::open("tests/data/model-batch.npz")?;
 /// let weights = match npz.read::<f32, Ix1>("weights") {
-///     Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => None, // they are optional
+///     Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => None, // they are optional
 ///     weights => Some(weights?),
 /// };
 /// assert_eq!(weights, None);
@@ -304,8 +304,11 @@ pub enum ErrorKind {
 
     // The request.
     /// No member has this name.
-    #[error("no such key")]
-    NoSuchKey,
+    #[error("no such key{}", similar_hint(.similar.as_deref()))]
+    NoSuchKey {
+        /// A key of the archive that looks like it. Only the first 1,000 are looked at.
+        similar: Option<Box<str>>,
+    },
     /// The file's dtype is not the Rust type's.
     #[error("the dtype is {dtype}, not {element}{}", dtype_hint(.dtype))]
     DtypeMismatch {
@@ -464,9 +467,20 @@ fn method_hint(method: u16) -> &'static str {
     }
 }
 
+fn similar_hint(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |key| format!("; there is '{}'", Escaped(key)))
+}
+
 fn dtype_hint(dtype: &str) -> &'static str {
     match dtype {
-        "|V2" => "; two bytes of no kind are how ml_dtypes writes bfloat16: view_as or read_as bf16, if they are that",
+        "|V2" => {
+            "; two bytes of no kind are how ml_dtypes writes bfloat16: view_as or read_as bf16, if they are that, \
+             or a record! with a bf16 for a field"
+        }
+        // Padding apart, which has no name.
+        dtype if dtype.replace("('', '|V2'", "").contains("'|V2'") => {
+            "; a field of two bytes of no kind is how ml_dtypes writes bfloat16: a record! with a bf16 takes it as that"
+        }
         dtype if dtype.contains("M8") || dtype.contains("m8") => "; view_as or read_as i64 gives the counts",
         _ => "",
     }
@@ -490,7 +504,7 @@ impl ErrorKind {
             K::Io(_) | K::OutOfMemory { .. } | K::NotRegularFile { .. } | K::NotImmutable | K::FileChanged { .. } => {
                 Fault::System
             }
-            K::NoSuchKey
+            K::NoSuchKey { .. }
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }
@@ -604,7 +618,7 @@ impl ErrorKind {
             },
             K::OutOfMemory { .. } => "L6",
             K::Io(_)
-            | K::NoSuchKey
+            | K::NoSuchKey { .. }
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }

@@ -80,7 +80,8 @@ fn each_with(number: usize, archive: &mut Archive, extra: impl Fn(&[u8]) -> Vec<
 
 #[test]
 fn twice_the_extra_fields_cost_no_more_than_2_6_times_the_steps() {
-    fn extras(count: usize, field: fn(&[u8], usize) -> Vec<u8>) -> [u64; 2] {
+    type Field = fn(&[u8], usize) -> Vec<u8>;
+    fn extras(count: usize, field: Field) -> [u64; 2] {
         let entries = (0..1000).map(|number| forge::stored(&format!("layers.{number:05}.npy"), b"")).collect();
         let mut archive = Archive::new(entries);
         for record in &mut archive.records {
@@ -94,7 +95,7 @@ fn twice_the_extra_fields_cost_no_more_than_2_6_times_the_steps() {
         npz.members().for_each(|member| drop(npz.member(&member.key())));
         [opened, npzmap::__steps_taken()]
     }
-    let fields: [fn(&[u8], usize) -> Vec<u8>; 2] = [
+    let fields: [Field; 2] = [
         |_, _| forge::extra(0xcafe, b""),
         |name, number| {
             let checksum = crc32fast::hash(name).to_le_bytes();

@@ -929,3 +929,38 @@ fn a_raw_identifier_is_a_name_without_its_mark() {
     npzmap::record!(Row { r#type: u32 });
     assert_eq!(<Row as Element>::dtype().to_string(), "[('type', '<u4')]");
 }
+
+#[test]
+fn what_may_be_bfloat16_is_said_of_fields_too() {
+    let said = |descr: &str| {
+        let size = descr.trim_matches('\'').parse::<Dtype>().unwrap().item_size();
+        let content = forge::npy(descr, "(1,)", &vec![0; size]);
+        let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
+        let error = npz.read::<f64, IxDyn>("a").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::DtypeMismatch { .. }), "{error}");
+        (
+            error.to_string().contains("bf16"),
+            npz.read_field::<f32, IxDyn>("a", "h").err().map(|error| error.to_string()),
+        )
+    };
+    assert!(said("'|V2'").0);
+    let (record, field) = said("[('x', '<f4'), ('h', '|V2')]");
+    assert!(record && field.unwrap().contains("bf16"));
+    assert!(said("[('p', [('h', '|V2', (3,))])]").0);
+    // Padding is no field, and other bytes of no kind are not bfloat16.
+    for descr in ["[('x', '<f4'), ('', '|V2')]", "[('x', '<f4'), ('h', '|V22')]", "'|V3'"] {
+        assert!(!said(descr).0, "{descr}");
+    }
+}
+
+/// Everything of the crate in scope at once: a name of two traits would be no name.
+mod with_everything_imported {
+    use npzmap::*;
+
+    #[test]
+    fn dtype_is_the_elements() {
+        assert_eq!(f32::dtype().to_string(), "<f4");
+        assert_eq!(<[f32; 3]>::field_dtype().item_size(), 12);
+        assert_eq!(f32::field_dtype(), f32::dtype());
+    }
+}

@@ -31,7 +31,7 @@ fn found<S: Source>(npz: &Npz<S>, key: &str) -> Result<u32, Error> {
 fn assert_missing<S: Source>(npz: &Npz<S>, key: &str) {
     assert!(!npz.contains(key), "{key:?}");
     let error = npz.member(key).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::NoSuchKey), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::NoSuchKey { .. }), "{error}");
     assert_eq!(error.member(), Some(key));
 }
 
@@ -214,7 +214,7 @@ fn a_missing_key_is_named_by_the_error() {
     for key in ["zz", "zz.npy", "Labels", "labels.npy.npy", "", "lab\u{1b}els"] {
         assert_missing(&npz, key);
         for error in [npz.read::<i64, IxDyn>(key).unwrap_err(), npz.strings(key).unwrap_err()] {
-            assert!(matches!(error.kind(), ErrorKind::NoSuchKey), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::NoSuchKey { .. }), "{error}");
             assert_eq!((error.member(), error.path()), (Some(key), Some(path.as_path())));
             assert_eq!((error.kind().fault(), error.kind().rule()), (Fault::Request, None));
         }
@@ -322,4 +322,52 @@ fn owned_arrays_outlive_the_archive() {
         (npz.read::<f32, IxDyn>("features").unwrap(), got, npz.strings("sample_ids").unwrap())
     };
     assert_eq!((read.sum(), got.to_vec(), strings.len()), (66.0, vec![0, 1, 1], 3));
+}
+
+#[test]
+fn a_mistyped_key_is_told_which_one_is_like_it() {
+    let keys = ["labels", "features", "layers.0.weight", "layers.10.weight", "w", "b", "größe", "Mean\u{1b}[2J"];
+    let entries = keys.map(|key| stored(&format!("{key}.npy"), b"")).into();
+    let npz = Npz::new(Archive::new(entries).bytes()).unwrap();
+    let similar = |key: &str| match npz.member(key).unwrap_err().into_kind() {
+        ErrorKind::NoSuchKey { similar } => similar,
+        kind => panic!("{kind}"),
+    };
+    for (key, near) in [
+        ("label", "labels"),
+        ("lables", "labels"),
+        ("LABELS", "labels"),
+        ("labels ", "labels"),
+        ("feature", "features"),
+        ("faetures", "features"),
+        ("layers.0.wieght", "layers.0.weight"),
+        ("layers.1.weight", "layers.0.weight"), // as near as the other, and before it
+        ("layers.11.weight", "layers.10.weight"),
+        ("groesse", ""),
+        ("grösse", "größe"),
+        ("weights", ""),
+        ("x", ""),
+        ("", ""),
+    ] {
+        assert_eq!(similar(key).as_deref().unwrap_or(""), near, "{key}");
+    }
+    assert_eq!(npz.member("lables").unwrap_err().to_string(), "lables: no such key; there is 'labels'");
+    let escaped = npz.member("mean\u{1b}[2J").unwrap_err().to_string();
+    assert!(!escaped.contains('\u{1b}') && escaped.ends_with("no such key; there is 'Mean\\u{1b}[2J'"), "{escaped}");
+}
+
+#[test]
+fn a_mistyped_key_is_compared_with_so_many_and_no_more() {
+    let entries = (0..2000).map(|number| stored(&format!("key{number}x{number}.npy"), b"")).collect();
+    let npz = Npz::new(Archive::new(entries).bytes()).unwrap();
+    for (key, near) in [("key999y999", Some("key999x999")), ("key1000y1000", None)] {
+        let error = npz.member(key).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::NoSuchKey { similar } if similar.as_deref() == near), "{error}");
+    }
+    let long = "k".repeat(300);
+    let npz = Npz::new(Archive::new(vec![stored(&format!("{long}.npy"), b"")]).bytes()).unwrap();
+    for key in [&long[1..], &long[..250]] {
+        let error = npz.member(key).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::NoSuchKey { similar: None }), "{error}");
+    }
 }

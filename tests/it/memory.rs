@@ -791,6 +791,8 @@ fn a_member_that_decodes_to_more_than_the_limit_allocates_nothing_large() {
     let npz = options.source(&bytes[..]).unwrap();
     let (error, cost) = cost(|| npz.member("a").unwrap().bytes().unwrap_err());
     assert!(over(error.kind()) && cost.peak <= LITTLE, "{error} {cost:?}");
+    // It says where the member is.
+    assert_eq!(error.offset(), Some(30 + 5));
     // A part that is within it reads.
     assert_eq!(npz.read_rows::<u8, Ix1>("a", 100..200).unwrap().len(), 100);
 }

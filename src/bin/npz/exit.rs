@@ -19,7 +19,7 @@ pub(crate) struct Problems(Option<u8>);
 impl Problems {
     pub(crate) fn note(&mut self, error: &Error) {
         self.0.get_or_insert(match error.kind() {
-            ErrorKind::NoSuchKey => NO_SUCH_KEY,
+            ErrorKind::NoSuchKey { .. } => NO_SUCH_KEY,
             kind if kind.is_unsupported() => UNSUPPORTED,
             _ => UNREADABLE,
         });
