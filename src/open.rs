@@ -323,6 +323,24 @@ impl OpenOptions {
         Npy::at_path(mapping, self, path)
     }
 
+    /// As [`Npy::map_if_safe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npy::map_if_safe`].
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, OpenOptions};
+    ///
+    /// let error = OpenOptions::new().map_npy_if_safe("tests/data/plain.npy").unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// ```
+    #[cfg(feature = "mmap")]
+    pub fn map_npy_if_safe(self, path: impl AsRef<Path>) -> Result<Npy<Mapping>> {
+        let path = path.as_ref();
+        Npy::at_path(open_regular(path).and_then(Mapping::map_if_safe), self, path)
+    }
+
     /// As [`Npy::new`].
     ///
     /// # Errors

@@ -21,8 +21,6 @@ use crate::npy::header::Header;
 use crate::npy::strided::Strided;
 use crate::open::{OpenOptions, Verify};
 use crate::shared::{Holder, SharedArray, sealed};
-#[cfg(feature = "mmap")]
-use crate::source::open_regular;
 use crate::source::{FileSource, InMemory, ReadAt, Source};
 use crate::take::Payload;
 
@@ -116,6 +114,34 @@ impl Npy<Mapping> {
         unsafe { OpenOptions::new().map_npy(path) }
     }
 
+    /// The same for a file that is open already.
+    ///
+    /// # Safety
+    ///
+    /// As [`map`](Npy::map).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npy::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let file = File::open("tests/data/plain.npy")?;
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npy = unsafe { Npy::map_file(file)? };
+    /// assert_eq!(npy.view::<f32, Ix2>()?[(0, 3)], -2.25);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map_file(file: File) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        let mapping = unsafe { Mapping::map(file) }?;
+        OpenOptions::new().npy(mapping)
+    }
+
     /// Maps a file if the kernel guarantees that it stays as it is, as [`Npz::map_if_safe`](crate::Npz::map_if_safe).
     ///
     /// # Errors
@@ -129,9 +155,25 @@ impl Npy<Mapping> {
     /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
     /// ```
     pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let mapping = open_regular(path).and_then(Mapping::map_if_safe);
-        Npy::at_path(mapping, OpenOptions::new(), path)
+        OpenOptions::new().map_npy_if_safe(path)
+    }
+
+    /// The same for a file that is open already, as [`Npz::map_file_if_safe`](crate::Npz::map_file_if_safe).
+    ///
+    /// # Errors
+    ///
+    /// As [`map_if_safe`](Npy::map_if_safe).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ErrorKind, Npy};
+    ///
+    /// let error = Npy::map_file_if_safe(File::open("tests/data/plain.npy")?).unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn map_file_if_safe(file: File) -> Result<Self> {
+        OpenOptions::new().npy(Mapping::map_if_safe(file)?)
     }
 }
 
@@ -202,6 +244,24 @@ impl<S: Source> Npy<S> {
     /// ```
     pub fn access<T: Element>(&self) -> Result<Access> {
         self.find(|found| found.access::<T>(Typed::Declared))
+    }
+
+    /// What a map of this file would do, as [`Member::access_in_map`](crate::Member::access_in_map).
+    ///
+    /// # Errors
+    ///
+    /// [`Pickled`](crate::ErrorKind::Pickled).
+    ///
+    /// ```
+    /// use npzmap::{Access, Npy, Reason};
+    ///
+    /// let plan = |path| Npy::open(path)?.access_in_map();
+    /// assert_eq!(plan("tests/data/plain.npy")?, Access::Borrow);
+    /// assert_eq!(plan("tests/data/plain-be.npy")?, Access::Copy(Reason::ByteOrder));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn access_in_map(&self) -> Result<Access> {
+        self.find(|found| found.access_in_map())
     }
 
     /// As [`Npz::view`](crate::Npz::view).
@@ -487,6 +547,31 @@ impl<S: Source> Npy<S> {
         S: InMemory,
     {
         let (view, payload) = (self.view::<T, D>()?, self.payload()?);
+        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+    }
+
+    /// As [`Npz::shared_as`](crate::Npz::shared_as).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::shared_as`](crate::Npz::shared_as), but for the key.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use npzmap::{FixedBytes, Npy};
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Arc::new(Npy::new(std::fs::read("tests/data/plain.npy")?)?);
+    /// let array = npy.shared_as::<FixedBytes<4>, Ix2>()?;
+    /// drop(npy); // the array keeps the bytes alive
+    /// assert_eq!(*array.view()[(0, 2)].as_array(), 1.5_f32.to_le_bytes());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn shared_as<T: Element + Pod, D: Dimension>(self: &Arc<Self>) -> Result<SharedArray<T, D, Self>>
+    where
+        S: InMemory,
+    {
+        let (view, payload) = (self.view_as::<T, D>()?, self.payload()?);
         Ok(SharedArray::new(Arc::clone(self), &view, &payload))
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use ndarray::{ArrayD, ArrayViewD, Ix1, Ix2, IxDyn, ShapeBuilder};
 use npzmap::{
-    Access, AnyArray, Element, ErrorKind, Fault, Limits, Mapping, Npy, OpenOptions, Order, Reason, Result, Source,
-    Unaligned,
+    Access, AnyArray, Element, ErrorKind, Fault, FixedBytes, Header, Limits, Mapping, Npy, OpenOptions, Order, Reason,
+    Result, Source, Unaligned,
 };
 use serde_json::Value;
 
@@ -227,8 +227,44 @@ fn what_is_no_plain_file_is_refused_with_its_path() {
         assert_eq!(error.path(), Some(&*archive));
     }
     let plain = fixtures::path("plain.npy");
-    let error = Npy::map_if_safe(&plain).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::NotImmutable) && error.path() == Some(&*plain), "{error}");
+    for error in [Npy::map_if_safe(&plain).unwrap_err(), OpenOptions::new().map_npy_if_safe(&plain).unwrap_err()] {
+        assert!(matches!(error.kind(), ErrorKind::NotImmutable) && error.path() == Some(&*plain), "{error}");
+    }
+}
+
+#[test]
+fn what_a_map_would_do_is_what_a_map_does() {
+    for (name, access) in [("plain.npy", Access::Borrow), ("plain-be.npy", Access::Copy(Reason::ByteOrder))] {
+        let path = fixtures::path(name);
+        assert_eq!(Npy::open(&path).unwrap().access_in_map().unwrap(), access);
+        let mapped = map(&path).unwrap();
+        assert_eq!(mapped.access_in_map().unwrap(), access);
+        let found = if name == "plain.npy" { mapped.access::<f32>() } else { mapped.access::<f64>() };
+        assert_eq!(found.unwrap(), access);
+    }
+    // Wherever the bytes lie now: in the file they would be at byte 65.
+    let header = Header::new("<f8".parse().unwrap(), &[1], Order::C).unwrap().to_bytes();
+    let mut odd = header.clone();
+    odd.insert(header.len() - 1, b' ');
+    let length = u16::from_le_bytes([odd[8], odd[9]]) + 1;
+    odd[8..10].copy_from_slice(&length.to_le_bytes());
+    odd.extend([0; 8]);
+    let npy = Npy::new(odd).unwrap();
+    let expected = Reason::Misaligned { offset: header.len() as u64 + 1, required: 8 };
+    assert_eq!(npy.access_in_map().unwrap(), Access::Copy(expected));
+}
+
+#[test]
+fn a_plain_file_is_shared_as_another_type() {
+    let npy = Arc::new(map(fixtures::path("plain.npy")).unwrap());
+    let shared = npy.shared_as::<u32, Ix2>().unwrap();
+    assert_eq!((Arc::strong_count(&npy), shared.shape()), (2, npy.header().unwrap().shape()));
+    assert_eq!(shared.view()[(0, 2)], 1.5_f32.to_bits());
+    let refused = npy.shared_as::<FixedBytes<8>, Ix2>().unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::DtypeMismatch { .. }), "{refused}");
+    let other = Arc::new(map(fixtures::path("plain-be.npy")).unwrap());
+    let refused = other.shared_as::<u64, Ix2>().unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::CannotBorrow { reason: Reason::ByteOrder, .. }), "{refused}");
 }
 
 #[test]

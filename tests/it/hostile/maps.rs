@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use ndarray::Ix1;
-use npzmap::{Error, ErrorKind as K, Limits, Npz, OpenOptions, Source, Verify};
+use npzmap::{Error, ErrorKind as K, Limits, Npy, Npz, OpenOptions, Source, Verify};
 
 use super::*;
 use crate::forge::{End, WIDE, Zip64, deflated, npy, zip64_extra};
@@ -57,6 +57,15 @@ fn m1_a_sealed_file_in_memory_is_mapped_by_the_safe_call() {
     let npz = Npz::map_file_if_safe(memfd(&bytes, all)).unwrap();
     the_others_read(&npz, &[]);
     assert_eq!(npz.path(), None);
+    let plain = memfd(&fs::read(crate::fixtures::path("plain.npy")).unwrap(), all);
+    assert_eq!(
+        Npy::map_file_if_safe(plain.try_clone().unwrap()).unwrap().view::<f32, ndarray::Ix2>().unwrap()[(0, 2)],
+        1.5
+    );
+    // By the name that the descriptor has among those of this process.
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&plain));
+    let npy = OpenOptions::new().map_npy_if_safe(path).unwrap();
+    assert_eq!(npy.view::<f32, ndarray::Ix2>().unwrap()[(0, 3)], -2.25);
     // What is not sealed against writing can change, and so can what can be cut off.
     for seals in [0, libc::F_SEAL_WRITE, libc::F_SEAL_SHRINK, libc::F_SEAL_GROW | libc::F_SEAL_SHRINK] {
         assert_rule!(Npz::map_file_if_safe(memfd(&bytes, seals)).unwrap_err(), "M1", K::NotImmutable);
