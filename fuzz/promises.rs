@@ -1,42 +1,135 @@
 // The promises that the fuzz targets hold the library to. Plain `cargo test` holds it to them, too, with every seed
 // and every regression.
 
-use ndarray::{Axis, IxDyn, Slice};
+use std::io;
+
+use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
-use npzmap::{Dtype, Element, Header, Limits, Npz, OpenOptions, Source, Unaligned, Verify};
+use npzmap::{
+    Dtype, Duplicates, Element, Header, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned, Verify,
+};
+
+/// The same bytes, read by position.
+struct ByPosition<'a>(&'a [u8]);
+
+impl Source for ByPosition<'_> {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let found = self.0.get(start..).and_then(|bytes| bytes.get(..buf.len()));
+        buf.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
 
 /// Any bytes are opened and read to the end, or refused: no panic, and no allocation that the input's size does not
-/// justify. What is taken twice is the same twice.
+/// justify. What is taken twice is the same twice, in memory and by position.
 pub(crate) fn open(bytes: &[u8]) {
-    let limits = Limits::new().max_decoded_bytes(1 << 24);
-    for verify in [Verify::Never, Verify::Copied, Verify::Always] {
-        let Ok(npz) = OpenOptions::new().limits(limits).verify(verify).source(bytes) else {
-            return;
-        };
+    let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(1 << 24));
+    plain(options, bytes);
+    for (verify, duplicates) in [
+        (Verify::Never, Duplicates::Refuse),
+        (Verify::Copied, Duplicates::Last),
+        (Verify::Copied, Duplicates::Refuse),
+        (Verify::Always, Duplicates::Last),
+    ] {
+        let options = options.verify(verify).duplicates(duplicates);
+        let by_position = options.source(ByPosition(bytes));
+        let Some((npz, by_position)) = both(options.source(bytes), by_position) else { return };
         let members: Vec<_> = npz.members().collect();
         assert_eq!(members.len(), npz.len());
         assert_eq!(npz.keys().count(), npz.len());
-        for member in members.iter().take(64) {
-            let _ = member.verify();
-            let _ = member.bytes();
-            let _ = member.strings();
-            let _ = member.read_any();
-            let _ = member.access_in_map();
-            take(&npz, &member.key());
-            if let Ok(header) = member.header() {
-                let mut left = 32;
-                fields(header.dtype(), "", &mut |path| {
-                    if left == 0 {
-                        return;
-                    }
+        assert!(npz.keys().eq(by_position.keys()));
+        for (member, other) in members.iter().zip(by_position.members()).take(64) {
+            both(member.verify(), other.verify());
+            let content = both(member.bytes(), other.bytes());
+            if let Some((content, other)) = &content {
+                assert_eq!(content, other);
+            }
+            if let Some((strings, other)) = both(member.strings(), other.strings()) {
+                assert_eq!(strings, other);
+            }
+            if let Some((any, other)) = both(member.read_any(), other.read_any()) {
+                assert_eq!(any.shape(), other.shape());
+            }
+            both(member.access_in_map(), other.access_in_map());
+            let Some((header, _)) = both(member.header(), other.header()) else { continue };
+            let mut left = 32;
+            fields(header.dtype(), "", &mut |path| {
+                if left > 0 {
                     left -= 1;
-                    let _ = member.read_field::<u8, IxDyn>(path);
-                    let _ = member.read_field::<f32, IxDyn>(path);
-                    let _ = member.field::<Unaligned<f32>, IxDyn>(path);
-                });
+                    take_field::<u8>(&npz, &by_position, &member.key(), path);
+                    take_field::<bool>(&npz, &by_position, &member.key(), path);
+                    take_field::<f32>(&npz, &by_position, &member.key(), path);
+                    take_field::<Unaligned<f32>>(&npz, &by_position, &member.key(), path);
+                }
+            });
+            take(&npz, &by_position, &member.key());
+            if let Some((content, _)) = content {
+                let npy = options.npy(&content[..]);
+                let read = [npz.read::<u8, IxDyn>(&member.key()), npz.read_as::<u8, IxDyn>(&member.key())];
+                let copied = npy.map(|npy| [npy.read::<u8, IxDyn>(), npy.read_as::<u8, IxDyn>()]);
+                for (read, copied) in read.into_iter().zip(copied.into_iter().flatten()) {
+                    if let Ok(read) = read {
+                        assert_eq!(read, copied.expect("the content of an array is a plain file"));
+                    }
+                }
             }
         }
     }
+}
+
+/// The bytes as a plain `.npy` file.
+fn plain(options: OpenOptions, bytes: &[u8]) {
+    let Some((npy, by_position)) = both(options.npy(bytes), options.npy(ByPosition(bytes))) else { return };
+    both(npy.read_any(), by_position.read_any());
+    both(npy.strings(), by_position.strings());
+    both(npy.access_in_map(), by_position.access_in_map());
+    plain_as::<bool>(&npy, &by_position);
+    plain_as::<u8>(&npy, &by_position);
+    plain_as::<u32>(&npy, &by_position);
+    plain_as::<Unaligned<f64>>(&npy, &by_position);
+}
+
+fn plain_as<T: Element>(npy: &Npy<&[u8]>, by_position: &Npy<ByPosition<'_>>) {
+    both_arrays(npy.read_as::<T, IxDyn>(), by_position.read_as::<T, IxDyn>());
+    let Some(read) = both_arrays(npy.read::<T, IxDyn>(), by_position.read::<T, IxDyn>()) else { return };
+    if let Ok(view) = npy.view::<T, IxDyn>() {
+        assert_same(&read.view(), &view);
+    }
+    assert_same(&read.view(), &npy.get::<T, IxDyn>().expect("what was read can be got").view());
+    let rows = read.shape().first().map_or(0, |rows| rows / 2);
+    both_arrays(npy.read_rows::<T, IxDyn>(0..rows), by_position.read_rows::<T, IxDyn>(0..rows));
+}
+
+/// The two, or nothing if both are errors: of one kind, at one place of one member.
+fn both<A, B>(a: Result<A>, b: Result<B>) -> Option<(A, B)> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Some((a, b)),
+        (Err(a), Err(b)) => {
+            let place =
+                |error: &npzmap::Error| (error.member().map(str::to_owned), error.offset(), error.kind().rule());
+            assert_eq!(place(&a), place(&b), "{a} {b}");
+            assert_eq!(std::mem::discriminant(a.kind()), std::mem::discriminant(b.kind()), "{a} {b}");
+            None
+        }
+        (a, b) => panic!("one is an error: {:?} {:?}", a.err(), b.err()),
+    }
+}
+
+fn both_arrays<T: Element>(a: Result<ArrayD<T>>, b: Result<ArrayD<T>>) -> Option<ArrayD<T>> {
+    let (a, b) = both(a, b)?;
+    assert_same(&a.view(), &b.view());
+    Some(a)
+}
+
+/// Bit by bit, so that NaN is itself.
+fn assert_same<T: Element>(a: &ArrayView<'_, T, IxDyn>, b: &ArrayView<'_, T, IxDyn>) {
+    assert_eq!(a.shape(), b.shape());
+    assert!(a.iter().zip(b).all(|(a, b)| bytemuck::bytes_of(a) == bytemuck::bytes_of(b)));
 }
 
 /// The paths of all fields.
@@ -54,38 +147,66 @@ fn fields(dtype: &Dtype, path: &str, take: &mut dyn FnMut(&str)) {
     }
 }
 
-fn take<S: Source + AsRef<[u8]>>(npz: &Npz<S>, key: &str) {
-    let Ok(member) = npz.member(key) else { return };
+/// A field borrowed in either way is the field that is read.
+fn take_field<T: Element>(npz: &Npz<&[u8]>, by_position: &Npz<ByPosition<'_>>, key: &str, path: &str) {
+    let read = both_arrays(npz.read_field::<T, IxDyn>(key, path), by_position.read_field::<T, IxDyn>(key, path));
+    let strided = npz.field_strided::<T, IxDyn>(key, path);
+    if let (Ok(strided), Some(read)) = (&strided, &read) {
+        assert_same(&strided.to_array().view(), &read.view());
+        let mut back: Vec<T> = strided.iter().rev().collect();
+        back.reverse();
+        assert!(read.iter().zip(&back).all(|(a, b)| bytemuck::bytes_of(a) == bytemuck::bytes_of(b)));
+    }
+    if let Ok(view) = npz.field::<T, IxDyn>(key, path) {
+        let strided = strided.expect("what ndarray can say, strides in bytes can");
+        assert_same(&strided.to_array().view(), &view);
+        assert_eq!(strided.as_view().map(|view| view.as_ptr()), Some(view.as_ptr()));
+    }
+}
+
+fn take(npz: &Npz<&[u8]>, by_position: &Npz<ByPosition<'_>>, key: &str) {
+    let Some((member, _)) = both(npz.member(key), by_position.member(key)) else { return };
     let Ok(header) = member.header() else { return };
     let size = header.dtype().item_size() * header.count();
     assert!(size as u64 <= member.size() || header.dtype().has_object());
-    take_as::<bool, _>(npz, key);
-    take_as::<u8, _>(npz, key);
-    take_as::<i16, _>(npz, key);
-    take_as::<u32, _>(npz, key);
-    take_as::<f32, _>(npz, key);
-    take_as::<Complex<f64>, _>(npz, key);
-    take_as::<Unaligned<f32>, _>(npz, key);
-    take_as::<Unaligned<i64>, _>(npz, key);
+    take_as::<bool, _>(npz, by_position, key);
+    take_as::<u8, _>(npz, by_position, key);
+    take_as::<i16, _>(npz, by_position, key);
+    take_as::<u32, _>(npz, by_position, key);
+    take_as::<f32, _>(npz, by_position, key);
+    take_as::<Complex<f64>, _>(npz, by_position, key);
+    take_as::<Unaligned<f32>, _>(npz, by_position, key);
+    take_as::<Unaligned<i64>, _>(npz, by_position, key);
 }
 
-/// `view`, `get` and `read` agree, bit by bit.
-fn take_as<T: Element, S: Source + AsRef<[u8]>>(npz: &Npz<S>, key: &str) {
-    let read = npz.read::<T, IxDyn>(key);
-    let Ok(array) = &read else { return };
+/// `view`, `get`, `read`, `read_into` and `read_rows` agree, and so do `view_as` and `read_as`.
+fn take_as<T: Element, S: InMemory>(npz: &Npz<S>, by_position: &Npz<ByPosition<'_>>, key: &str) {
+    let read = both_arrays(npz.read_as::<T, IxDyn>(key), by_position.read_as::<T, IxDyn>(key));
+    if let (Ok(view), Some(read)) = (npz.view_as::<T, IxDyn>(key), read) {
+        assert_same(&view, &read.view());
+    }
+    let read = both_arrays(npz.read::<T, IxDyn>(key), by_position.read::<T, IxDyn>(key));
+    let Some(array) = &read else { return };
     let got = npz.get::<T, IxDyn>(key).expect("what was read can be got");
-    let same = |a: &T, b: &T| bytemuck::bytes_of(a) == bytemuck::bytes_of(b);
-    assert_eq!(array.shape(), got.shape());
-    assert!(array.iter().zip(&got).all(|(a, b)| same(a, b)));
+    assert_same(&array.view(), &got.view());
+    // Into an array of its own order, and into one of the other.
+    for axes in [(0..array.ndim()).collect::<Vec<_>>(), (0..array.ndim()).rev().collect()] {
+        let lengths: Vec<_> = axes.iter().map(|axis| array.shape()[*axis]).collect();
+        if let Some(some) = array.first() {
+            let mut into = Array::from_elem(lengths, *some).permuted_axes(axes);
+            npz.read_into(key, into.view_mut()).expect("what was read can be read into an array");
+            assert_same(&array.view(), &into.view());
+        }
+    }
     if let Some(rows) = array.shape().first().map(|rows| rows / 2) {
-        let part = npz.read_rows::<T, IxDyn>(key, 0..rows).expect("what was read can be read in part");
+        let part =
+            both_arrays(npz.read_rows::<T, IxDyn>(key, 0..rows), by_position.read_rows::<T, IxDyn>(key, 0..rows));
         let whole = array.slice_axis(Axis(0), Slice::from(..rows));
-        assert_eq!(part.shape(), whole.shape());
-        assert!(part.iter().zip(&whole).all(|(a, b)| same(a, b)));
+        assert_same(&part.expect("what was read can be read in part").view(), &whole);
     }
     if let Ok(view) = npz.view::<T, IxDyn>(key) {
         assert!(got.is_view());
-        assert!(array.iter().zip(&view).all(|(a, b)| same(a, b)));
+        assert_same(&array.view(), &view);
     }
 }
 
