@@ -1,12 +1,14 @@
 // The promises that the fuzz targets hold the library to. Plain `cargo test` holds it to them, too, with every seed
 // and every regression.
 
+use std::borrow::Cow;
 use std::io;
 
 use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Dtype, Duplicates, Element, Header, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned, Verify,
+    Dtype, Duplicates, Element, ErrorKind, Header, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned,
+    Verify,
 };
 
 /// The same bytes, read by position.
@@ -45,7 +47,15 @@ pub(crate) fn open(bytes: &[u8]) {
         assert!(npz.keys().eq(by_position.keys()));
         for (member, other) in members.iter().zip(by_position.members()).take(64) {
             both(member.verify(), other.verify());
-            let content = both(member.bytes(), other.bytes());
+            let content = match (member.bytes(), other.bytes()) {
+                // A copy was checked, and what is lent was not.
+                (Ok(Cow::Borrowed(_)), Err(error))
+                    if verify == Verify::Copied && matches!(error.kind(), ErrorKind::Checksum { .. }) =>
+                {
+                    None
+                }
+                (content, other) => both(content, other),
+            };
             if let Some((content, other)) = &content {
                 assert_eq!(content, other);
             }
