@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Fault, Reason, Result};
 use crate::limits::Limits;
 use crate::npy::array::Elements;
 use crate::npy::header::{self, Header, Measure};
-use crate::open::{OpenOptions, Verify};
+use crate::options::{OpenOptions, Verify};
 use crate::source::{Section, Source};
 
 /// A member whose local header was read, or a file that is one array. Nothing is decoded yet.

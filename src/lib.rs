@@ -45,6 +45,7 @@
 //! - `rayon`: [`Npz::read_many`] and [`Npz::read_all`] on all cores.
 //! - `cli`: the command `npz`; nothing in the library.
 
+mod archive;
 mod buffer;
 mod bytes;
 mod container;
@@ -57,6 +58,7 @@ mod mmap;
 mod npy;
 mod npz;
 mod open;
+mod options;
 mod plain;
 mod shared;
 mod source;
@@ -84,7 +86,7 @@ pub use npy::save::{Item, Save};
 pub use npy::strided::{Strided, StridedIter};
 pub use npy::unaligned::{ToAligned, Unaligned};
 pub use npz::{Members, Npz};
-pub use open::{OpenOptions, Verify};
+pub use options::{OpenOptions, Verify};
 pub use plain::Npy;
 pub use shared::{Holder, SharedArray};
 pub use source::{FileSource, InMemory, ReadAt, Source};

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
 
+use crate::archive::{Archive, SUFFIX};
 use crate::bytes::window;
 use crate::container::decode::Coded;
 use crate::container::directory::Record;
@@ -19,7 +20,8 @@ use crate::npy::array::{Access, Typed};
 use crate::npy::element::Element;
 use crate::npy::header::Header;
 use crate::npy::strided::Strided;
-use crate::npz::{Npz, SUFFIX};
+#[cfg(doc)]
+use crate::npz::Npz;
 use crate::source::{InMemory, ReadAt, Source};
 use crate::take::Payload;
 
@@ -91,7 +93,7 @@ impl fmt::Display for Method {
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 pub struct Member<'a, S = ReadAt> {
-    npz: &'a Npz<S>,
+    archive: &'a Archive<S>,
     record: Record<'a>,
 }
 
@@ -107,8 +109,8 @@ impl<S> Copy for Member<'_, S> {}
 const WINDOW: u64 = 512;
 
 impl<'a, S: Source> Member<'a, S> {
-    pub(crate) fn new(npz: &'a Npz<S>, record: Record<'a>) -> Self {
-        Member { npz, record }
+    pub(crate) fn new(archive: &'a Archive<S>, record: Record<'a>) -> Self {
+        Member { archive, record }
     }
 
     /// The key: the name without `.npy`. Where the name is no valid UTF-8 though it claims to be, the replacement
@@ -607,21 +609,21 @@ impl<'a, S: Source> Member<'a, S> {
     pub(crate) fn find<R>(&self, work: impl FnOnce(&Found<'a, S>) -> Result<R>) -> Result<R> {
         let located = self.locate();
         let result = located.and_then(|found| work(&found).map_err(|error| found.locate_fault(error)));
-        result.map_err(|error| error.in_member(self.key()).in_file(self.npz.path()))
+        result.map_err(|error| error.in_member(self.key()).in_file(self.archive.path()))
     }
 
     /// Judges the member by the directory, then reads its local header and holds it against the record.
     pub(crate) fn locate(&self) -> Result<Found<'a, S>> {
-        let npz = self.npz;
-        let place = npz.directory().check(&self.record)?;
-        let next = npz.directory().next_start(npz.directory_bytes()?, &self.record, place);
+        let archive = self.archive;
+        let place = archive.directory.check(&self.record)?;
+        let next = archive.directory.next_start(archive.directory_bytes()?, &self.record, place);
         let (data, seen) = self.read_local(place, next).map_err(|error| error.at(place.offset))?;
         let coded = Coded { method: self.record.raw.method, place, crc32: self.crc32() };
-        Ok(Found::new(npz.source(), coded, data, seen, npz.options()))
+        Ok(Found::new(&archive.source, coded, data, seen, &archive.options))
     }
 
     fn read_local(&self, place: Place, next: u64) -> Result<(Range<u64>, Seen<'a>)> {
-        let (source, raw) = (self.npz.source(), &self.record.raw);
+        let (source, raw) = (&self.archive.source, &self.record.raw);
         // The directory was checked to lie within the source, and nothing reaches into it.
         let start = place.offset.min(next);
         if let Some(slice) = source.as_slice() {

@@ -1,138 +1,360 @@
-//! Opening: the end record and the central directory, and nothing else.
+//! The doors: from a path, a file or bytes to an archive or a plain file.
 
-use std::borrow::Cow;
 use std::fs::File;
-use std::io;
-use std::ops::Range;
 use std::path::Path;
 
-use crate::bytes::window;
-use crate::container::directory::{Directory, Duplicates, Record};
-use crate::container::end::{self, End, Search};
-use crate::container::local;
-use crate::container::record::LOCAL_FIXED;
-use crate::error::{Error, ErrorKind, Result};
-use crate::limits::Limits;
+use crate::archive;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
 #[cfg(feature = "mmap")]
 use crate::mmap::Mapping;
-use crate::npz::{DirectoryBytes, Npz, SUFFIX};
+use crate::npz::Npz;
+use crate::options::OpenOptions;
 use crate::plain::Npy;
 use crate::source::{ReadAt, Source, open_regular};
 
-/// When the bytes of a member are held against its CRC-32.
-///
-/// ```
-/// use npzmap::{OpenOptions, Verify};
-/// use ndarray::Ix2;
-///
-/// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
-/// bytes[193] = 0x40; // the first element of `features` was 0.0
-/// let read = |verify| OpenOptions::new().verify(verify).source(&bytes)?.read::<f32, Ix2>("features");
-/// assert!(read(Verify::Copied).is_err());
-/// assert_eq!(read(Verify::Never)?[(0, 0)], 2.0);
-/// # Ok::<(), npzmap::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Verify {
-    /// Only when `verify` is called.
-    Never,
-    /// Whenever they are decoded or copied; what is borrowed is not read for it.
-    #[default]
-    Copied,
-    /// At each access, the whole member, also when it is borrowed.
-    Always,
+impl Npz<ReadAt> {
+    /// Opens an archive to be read by position: safe whatever happens to the file, and arrays are owned.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, [`NotRegularFile`](ErrorKind::NotRegularFile), and whatever keeps the directory from
+    /// being read. A single bad member does not.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let features = npz.get::<f32, Ix2>("features")?;
+    /// assert!(features.is_owned()); // nothing in memory to borrow from
+    /// assert_eq!(features[(1, 1)], 5.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open(path)
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npz::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open_file(File::open("tests/data/model-batch.npz")?)?;
+    /// assert_eq!((npz.len(), npz.path()), (3, None)); // errors will name no path
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn open_file(file: File) -> Result<Self> {
+        OpenOptions::new().open_file(file)
+    }
 }
 
-/// How an archive is opened, and what reading it may cost.
-///
-/// ```
-/// use npzmap::{Duplicates, OpenOptions, Verify};
-///
-/// let options = OpenOptions::new().verify(Verify::Always).duplicates(Duplicates::Last);
-/// let npz = options.open("tests/data/model-batch.npz")?;
-/// assert_eq!(npz.len(), 3);
-/// # Ok::<(), npzmap::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-#[must_use]
-pub struct OpenOptions {
-    pub(crate) limits: Limits,
-    pub(crate) verify: Verify,
-    duplicates: Duplicates,
+#[cfg(feature = "mmap")]
+impl Npz<Mapping> {
+    /// Maps an archive: arrays borrow from the map, and a member costs the pages that are touched.
+    ///
+    /// # Safety
+    ///
+    /// While the archive is open, nobody may change the file or make it shorter, in this process or another. The
+    /// compiler takes the bytes behind a view for constant: if they change, behaviour is undefined. Where the file
+    /// has been cut off, reading kills the process with SIGBUS; `np.savez` cuts off a file that it overwrites.
+    /// Files that are replaced by renaming another one over them are safe: the map keeps the old one.
+    ///
+    /// Where this cannot be promised, use [`open`](Npz::open), or [`map_if_safe`](Npz::map_if_safe).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npz::open).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { Npz::map("tests/data/model-batch-aligned.npz")? };
+    /// let features = npz.view::<f32, Ix2>("features")?; // borrowed from the map
+    /// assert_eq!(features[(1, 1)], 5.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        unsafe { OpenOptions::new().map(path) }
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Safety
+    ///
+    /// As [`map`](Npz::map).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npz::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix2;
+    ///
+    /// let file = File::open("tests/data/model-batch-stored.npz")?;
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npz = unsafe { Npz::map_file(file)? };
+    /// let features = npz.view::<Unaligned<f32>, Ix2>("features")?;
+    /// assert_eq!(features[(1, 1)], 5.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map_file(file: File) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        unsafe { OpenOptions::new().map_file(file) }
+    }
+
+    /// Maps an archive if the kernel guarantees that the file stays as it is: a sealed memfd, or a file under
+    /// fs-verity. This needs no promise by the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`NotImmutable`](ErrorKind::NotImmutable) for every other file; else as [`open`](Npz::open).
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz};
+    ///
+    /// let error = Npz::map_if_safe("tests/data/model-batch.npz").unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// let npz = Npz::open("tests/data/model-batch.npz")?; // safe with any file
+    /// assert_eq!(npz.len(), 3);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().map_if_safe(path)
+    }
+
+    /// The same for a file that is open already, which is how a memfd comes along.
+    ///
+    /// # Errors
+    ///
+    /// As [`map_if_safe`](Npz::map_if_safe).
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// # use std::fs::File;
+    /// # use std::io::{self, Write};
+    /// # use std::os::fd::{AsRawFd, FromRawFd};
+    /// #
+    /// # fn sealed_memfd(bytes: &[u8]) -> io::Result<File> {
+    /// #     // SAFETY: the name ends with NUL; the descriptor was checked and belongs to nobody else.
+    /// #     let mut file = unsafe {
+    /// #         let descriptor = libc::memfd_create(c"npzmap".as_ptr(), libc::MFD_ALLOW_SEALING | libc::MFD_CLOEXEC);
+    /// #         if descriptor < 0 {
+    /// #             return Err(io::Error::last_os_error());
+    /// #         }
+    /// #         File::from_raw_fd(descriptor)
+    /// #     };
+    /// #     file.write_all(bytes)?;
+    /// #     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    /// #     // SAFETY: the descriptor is open.
+    /// #     let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    /// #     if sealed == 0 { Ok(file) } else { Err(io::Error::last_os_error()) }
+    /// # }
+    /// use npzmap::Npz;
+    /// use ndarray::Ix2;
+    ///
+    /// let bytes = std::fs::read("tests/data/model-batch-aligned.npz")?;
+    /// let memfd = sealed_memfd(&bytes)?; // memfd_create, write, F_ADD_SEALS
+    /// let npz = Npz::map_file_if_safe(memfd)?;
+    /// assert_eq!(npz.view::<f32, Ix2>("features")?.sum(), 66.0);
+    /// # }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn map_file_if_safe(file: File) -> Result<Self> {
+        OpenOptions::new().map_file_if_safe(file)
+    }
+}
+
+impl<S: Source> Npz<S> {
+    /// Opens an archive whose bytes are at hand: a `Vec<u8>`, a `&[u8]`, an `Arc<[u8]>`, or any other [`Source`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the directory from being read. A single bad member does not.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Unaligned};
+    /// use ndarray::Ix1;
+    ///
+    /// let bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// let npz = Npz::new(&bytes[..])?;
+    /// let labels = npz.view::<Unaligned<i64>, Ix1>("labels")?; // borrowed from `bytes`
+    /// assert_eq!(labels[1], 1);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn new(source: S) -> Result<Self> {
+        OpenOptions::new().source(source)
+    }
+}
+
+impl Npy<ReadAt> {
+    /// Opens a file to be read by position.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, [`NotRegularFile`](crate::ErrorKind::NotRegularFile), and whatever is wrong with the header.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open("tests/data/plain-f.npy")?; // in Fortran order
+    /// let array = npy.read::<f32, Ix2>()?;
+    /// assert_eq!((array[(0, 2)], array[(0, 3)]), (1.5, -2.25));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open_npy(path)
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npy::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let npy = Npy::open_file(File::open("tests/data/python2-header.npy")?)?;
+    /// assert_eq!(npy.read::<i32, Ix2>()?.row(1).to_vec(), [3, 4, 5]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn open_file(file: File) -> Result<Self> {
+        OpenOptions::new().npy(ReadAt::new(file)?)
+    }
+}
+
+#[cfg(feature = "mmap")]
+impl Npy<Mapping> {
+    /// Maps a file, as NumPy's `mmap_mode='r'` does: arrays borrow from it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Npz::map`](crate::Npz::map): while it is open, nobody may change the file or make it shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npy::open).
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npy = unsafe { Npy::map("tests/data/plain.npy")? };
+    /// let array = npy.view::<f32, Ix2>()?; // np.save aligns its elements
+    /// assert_eq!((array[(0, 2)], array[(0, 3)]), (1.5, -2.25));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        unsafe { OpenOptions::new().map_npy(path) }
+    }
+
+    /// The same for a file that is open already.
+    ///
+    /// # Safety
+    ///
+    /// As [`map`](Npy::map).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Npy::open).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::Npy;
+    /// use ndarray::Ix2;
+    ///
+    /// let file = File::open("tests/data/plain.npy")?;
+    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
+    /// let npy = unsafe { Npy::map_file(file)? };
+    /// assert_eq!(npy.view::<f32, Ix2>()?[(0, 3)], -2.25);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
+    pub unsafe fn map_file(file: File) -> Result<Self> {
+        // SAFETY: asked of the caller in the same words.
+        let mapping = unsafe { Mapping::map(file) }?;
+        OpenOptions::new().npy(mapping)
+    }
+
+    /// Maps a file if the kernel guarantees that it stays as it is, as [`Npz::map_if_safe`](crate::Npz::map_if_safe).
+    ///
+    /// # Errors
+    ///
+    /// [`NotImmutable`](crate::ErrorKind::NotImmutable) for every other file; else as [`open`](Npy::open).
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npy};
+    ///
+    /// let error = Npy::map_if_safe("tests/data/plain.npy").unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// ```
+    pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().map_npy_if_safe(path)
+    }
+
+    /// The same for a file that is open already, as [`Npz::map_file_if_safe`](crate::Npz::map_file_if_safe).
+    ///
+    /// # Errors
+    ///
+    /// As [`map_if_safe`](Npy::map_if_safe).
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use npzmap::{ErrorKind, Npy};
+    ///
+    /// let error = Npy::map_file_if_safe(File::open("tests/data/plain.npy")?).unwrap_err(); // an ordinary file
+    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn map_file_if_safe(file: File) -> Result<Self> {
+        OpenOptions::new().npy(Mapping::map_if_safe(file)?)
+    }
+}
+
+impl<S: Source> Npy<S> {
+    /// Opens a file whose bytes are at hand, or any other [`Source`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the header, and a file longer or shorter than it says.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    /// use ndarray::IxDyn;
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain-be.npy")?)?;
+    /// assert!(npy.view::<f64, IxDyn>().is_err()); // the other byte order
+    /// assert!(npy.get::<f64, IxDyn>()?.is_owned());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn new(source: S) -> Result<Self> {
+        OpenOptions::new().npy(source)
+    }
 }
 
 impl OpenOptions {
-    /// The defaults: [`Limits::new`], [`Verify::Copied`], [`Duplicates::Refuse`].
-    ///
-    /// ```
-    /// use npzmap::{Duplicates, Limits, OpenOptions, Verify};
-    ///
-    /// let options = OpenOptions::new();
-    /// let same = options.limits(Limits::new()).verify(Verify::Copied).duplicates(Duplicates::Refuse);
-    /// assert_eq!(format!("{options:?}"), format!("{same:?}"));
-    /// ```
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// What an untrusted file may make the reader spend.
-    ///
-    /// ```
-    /// use npzmap::{Fault, Limits, OpenOptions};
-    /// use ndarray::Ix2;
-    ///
-    /// let limits = Limits::new().max_decoded_bytes(40);
-    /// let npz = OpenOptions::new().limits(limits).open("tests/data/model-batch.npz")?;
-    /// let error = npz.read::<f32, Ix2>("features").unwrap_err(); // 48 bytes
-    /// assert_eq!(error.kind().fault(), Fault::Limit);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// When bytes are held against their CRC-32.
-    ///
-    /// ```
-    /// use npzmap::{ErrorKind, OpenOptions, Unaligned, Verify};
-    /// use ndarray::Ix2;
-    ///
-    /// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
-    /// bytes[190] ^= 1; // in the first element of `features`
-    /// let npz = OpenOptions::new().verify(Verify::Always).source(bytes)?;
-    /// let error = npz.view::<Unaligned<f32>, Ix2>("features").unwrap_err(); // what is borrowed, too
-    /// assert!(matches!(error.kind(), ErrorKind::Checksum { .. }));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn verify(mut self, verify: Verify) -> Self {
-        self.verify = verify;
-        self
-    }
-
-    /// What several members of one name mean.
-    ///
-    /// ```
-    /// use npzmap::{Duplicates, OpenOptions};
-    /// use ndarray::Ix1;
-    ///
-    /// # let mut bytes = std::fs::read("tests/data/positional.npz")?;
-    /// # for at in 0..bytes.len() - 4 {
-    /// #     if bytes[at..].starts_with(b"arr_1") {
-    /// #         bytes[at + 4] = b'0';
-    /// #     }
-    /// # }
-    /// // `bytes` hold two members arr_0.npy: three i32, then two f64.
-    /// let npz = OpenOptions::new().duplicates(Duplicates::Last).source(bytes)?;
-    /// assert_eq!(npz.read::<f64, Ix1>("arr_0")?.to_vec(), [0.0, 1.0]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
-        self.duplicates = duplicates;
-        self
-    }
-
     /// As [`Npz::open`].
     ///
     /// # Errors
@@ -272,7 +494,7 @@ impl OpenOptions {
     #[cfg(feature = "mmap")]
     fn mapping(self, mapping: Mapping) -> Result<Npz<Mapping>> {
         const STAYS_IN_MAP: u64 = 1 << 20;
-        read(mapping, self, STAYS_IN_MAP)
+        archive::open(mapping, self, STAYS_IN_MAP).map(Npz::of)
     }
 
     /// As [`Npy::open`].
@@ -375,7 +597,7 @@ impl OpenOptions {
     /// ```
     pub fn source<S: Source>(self, source: S) -> Result<Npz<S>> {
         let stays = if source.as_slice().is_some() { 0 } else { u64::MAX };
-        read(source, self, stays)
+        archive::open(source, self, stays).map(Npz::of)
     }
 }
 
@@ -384,96 +606,4 @@ fn named<S>(opened: Result<Npz<S>>, path: &Path) -> Result<Npz<S>> {
         Ok(npz) => Ok(npz.at_path(path)),
         Err(error) => Err(error.in_file(Some(path))),
     }
-}
-
-/// Opens. What is shorter than `stays` is read by position, even when it lies in memory.
-fn read<S: Source>(source: S, options: OpenOptions, stays: u64) -> Result<Npz<S>> {
-    let size = source.size();
-    let fetch = |range: Range<u64>| fetch(&source, range, stays);
-    let tail = |length: u64| fetch(size.saturating_sub(length)..size);
-    let (end, tail) = {
-        let short = tail(end::TAIL)?;
-        match end::find(&short, size)? {
-            Search::Found(end) => (end, short),
-            Search::Further => {
-                let long = tail(end::LONG_TAIL)?;
-                match end::find(&long, size)? {
-                    Search::Found(end) => (end, long),
-                    Search::Further => return Err(ErrorKind::NotAnArchive { size }.into()),
-                }
-            }
-        }
-    };
-
-    let range = end.directory.clone();
-    let tail_start = size - tail.len() as u64;
-    let bytes = match (&tail, window(&tail, tail_start, range.clone())) {
-        // Read already.
-        (Cow::Owned(_), Some(bytes)) => Cow::Owned(bytes.to_vec()),
-        _ => fetch(range.clone())?,
-    };
-    let directory = Directory::read(&bytes, range, end.base, options.duplicates, SUFFIX)?;
-    end.check_count(directory.len() as u64)?;
-    if end.base > 0 {
-        check_base(&source, &directory, &bytes, &end)?;
-    }
-    let bytes = match bytes {
-        Cow::Owned(bytes) => DirectoryBytes::Held(bytes.into_boxed_slice()),
-        Cow::Borrowed(_) => DirectoryBytes::InSource,
-    };
-    Ok(Npz::from_parts(source, bytes, directory, options))
-}
-
-/// The bytes of `range`: lent if they lie in memory and are worth it.
-fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_, [u8]>> {
-    if range.end - range.start >= stays
-        && let Some(slice) = source.as_slice()
-    {
-        let found = window(slice, 0, range);
-        return Ok(Cow::Borrowed(found.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?));
-    }
-    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
-    source.read_exact_at(range.start, &mut bytes)?;
-    Ok(Cow::Owned(bytes))
-}
-
-/// In an archive behind a prefix, the first and the last member must be where the offsets lead when the prefix is
-/// counted, and must not be there when it is not.
-fn check_base<S: Source>(source: &S, directory: &Directory, bytes: &[u8], end: &End) -> Result<()> {
-    let base = end.base;
-    let mut records = directory.records_from(bytes, 0).flatten();
-    let first = records.next();
-    let ends = [first, records.last().or(first)];
-    let fits = |base: u64| -> Result<bool> {
-        for record in ends.iter().flatten() {
-            if !lies_at(source, record, base)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    if first.is_none() {
-        return Ok(());
-    }
-    let at = directory.range().end;
-    if !fits(base)? {
-        return Err(Error::from(ErrorKind::PrefixMismatch { base }).at(at));
-    }
-    if fits(0)? {
-        return Err(Error::from(ErrorKind::AmbiguousStart { base }).at(at));
-    }
-    Ok(())
-}
-
-/// Whether the member's local header lies where its record says, `base` added.
-fn lies_at<S: Source>(source: &S, record: &Record<'_>, base: u64) -> Result<bool> {
-    let Ok(place) = record.raw.place(base) else {
-        return Ok(false);
-    };
-    let length = LOCAL_FIXED + record.raw.name.len() as u64;
-    let Some(end) = place.offset.checked_add(length).filter(|end| *end <= source.size()) else {
-        return Ok(false);
-    };
-    let header = fetch(source, place.offset..end, 0)?;
-    Ok(local::fits(&header, record.raw.name))
 }

@@ -1,7 +1,7 @@
 //! `Npy`: a plain `.npy` file, by the verbs of an archive's members.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,14 +12,12 @@ use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
 use crate::container::decode::Coded;
 use crate::error::{Error, Result};
 use crate::found::{Found, Seen};
-#[cfg(feature = "mmap")]
-use crate::mmap::Mapping;
 use crate::npy::any::AnyArray;
 use crate::npy::array::{Access, Typed};
 use crate::npy::element::Element;
 use crate::npy::header::Header;
 use crate::npy::strided::Strided;
-use crate::open::{OpenOptions, Verify};
+use crate::options::{OpenOptions, Verify};
 use crate::shared::{Holder, SharedArray, sealed};
 use crate::source::{FileSource, InMemory, ReadAt, Source};
 use crate::take::Payload;
@@ -46,157 +44,7 @@ pub struct Npy<S = ReadAt> {
     path: Option<Box<Path>>,
 }
 
-impl Npy<ReadAt> {
-    /// Opens a file to be read by position.
-    ///
-    /// # Errors
-    ///
-    /// What the system says, [`NotRegularFile`](crate::ErrorKind::NotRegularFile), and whatever is wrong with the header.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Npy::open("tests/data/plain-f.npy")?; // in Fortran order
-    /// let array = npy.read::<f32, Ix2>()?;
-    /// assert_eq!((array[(0, 2)], array[(0, 3)]), (1.5, -2.25));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        OpenOptions::new().open_npy(path)
-    }
-
-    /// The same for a file that is open already.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Npy::open).
-    ///
-    /// ```
-    /// use std::fs::File;
-    /// use npzmap::Npy;
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Npy::open_file(File::open("tests/data/python2-header.npy")?)?;
-    /// assert_eq!(npy.read::<i32, Ix2>()?.row(1).to_vec(), [3, 4, 5]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn open_file(file: File) -> Result<Self> {
-        OpenOptions::new().npy(ReadAt::new(file)?)
-    }
-}
-
-#[cfg(feature = "mmap")]
-impl Npy<Mapping> {
-    /// Maps a file, as NumPy's `mmap_mode='r'` does: arrays borrow from it.
-    ///
-    /// # Safety
-    ///
-    /// As [`Npz::map`](crate::Npz::map): while it is open, nobody may change the file or make it shorter.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Npy::open).
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    /// use ndarray::Ix2;
-    ///
-    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
-    /// let npy = unsafe { Npy::map("tests/data/plain.npy")? };
-    /// let array = npy.view::<f32, Ix2>()?; // np.save aligns its elements
-    /// assert_eq!((array[(0, 2)], array[(0, 3)]), (1.5, -2.25));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
-    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self> {
-        // SAFETY: asked of the caller in the same words.
-        unsafe { OpenOptions::new().map_npy(path) }
-    }
-
-    /// The same for a file that is open already.
-    ///
-    /// # Safety
-    ///
-    /// As [`map`](Npy::map).
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Npy::open).
-    ///
-    /// ```
-    /// use std::fs::File;
-    /// use npzmap::Npy;
-    /// use ndarray::Ix2;
-    ///
-    /// let file = File::open("tests/data/plain.npy")?;
-    /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
-    /// let npy = unsafe { Npy::map_file(file)? };
-    /// assert_eq!(npy.view::<f32, Ix2>()?[(0, 3)], -2.25);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    #[expect(unsafe_code, reason = "the contract of the map is passed on")]
-    pub unsafe fn map_file(file: File) -> Result<Self> {
-        // SAFETY: asked of the caller in the same words.
-        let mapping = unsafe { Mapping::map(file) }?;
-        OpenOptions::new().npy(mapping)
-    }
-
-    /// Maps a file if the kernel guarantees that it stays as it is, as [`Npz::map_if_safe`](crate::Npz::map_if_safe).
-    ///
-    /// # Errors
-    ///
-    /// [`NotImmutable`](crate::ErrorKind::NotImmutable) for every other file; else as [`open`](Npy::open).
-    ///
-    /// ```
-    /// use npzmap::{ErrorKind, Npy};
-    ///
-    /// let error = Npy::map_if_safe("tests/data/plain.npy").unwrap_err(); // an ordinary file
-    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
-    /// ```
-    pub fn map_if_safe(path: impl AsRef<Path>) -> Result<Self> {
-        OpenOptions::new().map_npy_if_safe(path)
-    }
-
-    /// The same for a file that is open already, as [`Npz::map_file_if_safe`](crate::Npz::map_file_if_safe).
-    ///
-    /// # Errors
-    ///
-    /// As [`map_if_safe`](Npy::map_if_safe).
-    ///
-    /// ```
-    /// use std::fs::File;
-    /// use npzmap::{ErrorKind, Npy};
-    ///
-    /// let error = Npy::map_file_if_safe(File::open("tests/data/plain.npy")?).unwrap_err(); // an ordinary file
-    /// assert!(matches!(error.kind(), ErrorKind::NotImmutable));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn map_file_if_safe(file: File) -> Result<Self> {
-        OpenOptions::new().npy(Mapping::map_if_safe(file)?)
-    }
-}
-
 impl<S: Source> Npy<S> {
-    /// Opens a file whose bytes are at hand, or any other [`Source`].
-    ///
-    /// # Errors
-    ///
-    /// Whatever is wrong with the header, and a file longer or shorter than it says.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    /// use ndarray::IxDyn;
-    ///
-    /// let npy = Npy::new(std::fs::read("tests/data/plain-be.npy")?)?;
-    /// assert!(npy.view::<f64, IxDyn>().is_err()); // the other byte order
-    /// assert!(npy.get::<f64, IxDyn>()?.is_owned());
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn new(source: S) -> Result<Self> {
-        OpenOptions::new().npy(source)
-    }
-
     pub(crate) fn with(source: S, options: OpenOptions) -> Result<Self> {
         let npy = Npy { source, options: options.verify(Verify::Never), path: None };
         npy.header()?;

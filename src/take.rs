@@ -15,7 +15,7 @@ use crate::npy::element::{Element, short_name};
 use crate::npy::header::Header;
 use crate::npy::strided::Strided;
 use crate::npy::{field, rows};
-use crate::open::Verify;
+use crate::options::Verify;
 use crate::source::Source;
 
 /// The bytes of a stored array, with what is needed to make something of them elsewhere: on a GPU, in another library.

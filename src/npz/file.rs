@@ -25,9 +25,9 @@ impl<S: FileSource> Npz<S> {
     /// ```
     pub fn check_unchanged(&self) -> Result<()> {
         let check = || {
-            self.source.check_unchanged()?;
+            self.archive.source.check_unchanged()?;
             let Some(path) = self.path() else { return Ok(()) };
-            self.source.identity().check(&fs::metadata(path)?)
+            self.archive.source.identity().check(&fs::metadata(path)?)
         };
         check().map_err(|error: Error| error.in_file(self.path()))
     }
@@ -51,7 +51,7 @@ impl Npz<Mapping> {
     /// ```
     pub fn prefetch(&self, key: &str) -> Result<()> {
         let found = self.member(key).and_then(|member| member.locate());
-        let advised = found.and_then(|found| self.source.advise_range(Advice::WillNeed, found.data));
+        let advised = found.and_then(|found| self.archive.source.advise_range(Advice::WillNeed, found.data));
         advised.map_err(|error| error.in_member(key.into()).in_file(self.path()))
     }
 
@@ -72,6 +72,6 @@ impl Npz<Mapping> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn advise(&self, advice: Advice) -> Result<()> {
-        self.source.advise(advice).map_err(|error| error.in_file(self.path()))
+        self.archive.source.advise(advice).map_err(|error| error.in_file(self.path()))
     }
 }
