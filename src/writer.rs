@@ -11,10 +11,12 @@ mod rows;
 mod savez;
 mod sink;
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{Seek, Write};
 use std::path::Path;
 
+use crate::archive::{self, SUFFIX};
 use crate::container::name;
 use crate::container::write::{ALIGNMENT, Directory};
 use crate::error::{DIRECTORY_BYTES, ErrorKind, Result};
@@ -22,7 +24,7 @@ use crate::member::Member;
 use crate::npy::dtype::Kind;
 use crate::npy::element::Element;
 use crate::npy::save::Save;
-use crate::npz::{Npz, SUFFIX};
+use crate::options::OpenOptions;
 use crate::source::{FileSource, ReadAt, Source, open_regular};
 
 pub use atomic::AtomicFile;
@@ -119,7 +121,7 @@ impl NpzWriter<AtomicFile> {
     ///
     /// # Errors
     ///
-    /// As [`Npz::open`]. If another file is at `path` by the time this is finished, or it was written to,
+    /// As [`Npz::open`](crate::Npz::open). If another file is at `path` by the time this is finished, or it was written to,
     /// [`FileChanged`](ErrorKind::FileChanged), and it stays.
     ///
     /// ```
@@ -144,19 +146,24 @@ impl NpzWriter<AtomicFile> {
     }
 
     fn append_to(path: &Path) -> Result<Self> {
-        let old = Npz::open_file(open_regular(path)?)?;
+        let old = archive::open(ReadAt::new(open_regular(path)?)?, OpenOptions::new(), u64::MAX)?;
         let mut file = AtomicFile::create(path)?;
-        let end = old.directory().range().start;
-        let source: &ReadAt = old.source();
-        file.clone_from(source.file(), end, source.identity())?;
-        source.check_unchanged()?;
-        let bytes = old.directory_bytes()?.to_vec();
-        let key = |name: &[u8], utf8| name::text(name, utf8).map(|name| key_of(&name).into());
-        let directory = Directory::of(bytes, old.directory().base(), key);
+        let end = old.directory.range().start;
+        file.clone_from(old.source.file(), end, old.source.identity())?;
+        old.source.check_unchanged()?;
+        // Positional arguments go on after the numbers that are there.
+        let next = Cell::new(0);
+        let key = |name: &[u8], utf8| {
+            let name = name::text(name, utf8)?;
+            let key = key_of(&name);
+            if let Some(number) = key.strip_prefix("arr_").and_then(|number| number.parse::<u64>().ok()) {
+                next.set(next.get().max(number.saturating_add(1)));
+            }
+            Some(key.into())
+        };
+        let directory = Directory::of(old.directory_bytes()?.to_vec(), old.directory.base(), key);
         let mut writer = NpzWriter::with(Output::new(file, end), directory);
-        // After the numbers that are there.
-        let numbers = old.keys().filter_map(|key| key.strip_prefix("arr_")?.parse::<u64>().ok());
-        writer.pushed = numbers.max().map_or(0, |last| last.saturating_add(1));
+        writer.pushed = next.get();
         Ok(writer)
     }
 

@@ -47,7 +47,7 @@ mod side_by_side {
     use rayon::prelude::*;
 
     use super::*;
-    use crate::npz::SUFFIX;
+    use crate::archive::SUFFIX;
     use crate::writer::body::Body;
     use crate::writer::member::{IN_MEMORY, deflate_in_memory};
     use crate::writer::options::Coding;

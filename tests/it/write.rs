@@ -16,7 +16,7 @@ mod written;
 
 use std::io::Cursor;
 
-use npzmap::{Npz, NpzWriter, Result, Seekable, Streamed};
+use npzmap::{Npz, NpzWriter, Result, Save, Seekable, Streamed};
 
 /// An archive in memory, by a sink that seeks and by one that does not.
 fn both(
@@ -37,6 +37,17 @@ fn written(work: impl FnOnce(&mut NpzWriter<Seekable<Cursor<Vec<u8>>>>) -> Resul
     let mut w = NpzWriter::new(Cursor::new(Vec::new())).unwrap();
     work(&mut w).unwrap();
     Npz::new(w.finish().unwrap().into_inner()).unwrap()
+}
+
+/// The elements as they are handed over.
+fn elements(array: &dyn Save) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let gathered = array.blocks(&mut |block| {
+        bytes.extend(block);
+        Ok(())
+    });
+    gathered.unwrap();
+    bytes
 }
 
 /// The keys, in order.

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use ndarray::Ix1;
-use npzmap::{ErrorKind, Npz, NpzWriter, Result};
+use npzmap::{ErrorKind, Npz, NpzWriter, Result, Seekable};
 
 use super::{keys, written};
 
@@ -45,12 +45,12 @@ fn only_names_beyond_ascii_are_marked_as_utf8() {
     assert_eq!(flags, [[0, 0], [0, 8]]);
 }
 
+type Writer = NpzWriter<Seekable<Cursor<Vec<u8>>>>;
+type Step<'s> = &'s dyn Fn(&mut Writer) -> Result<()>;
+
 /// The error of a second step, and that the writer goes on afterwards as if it had not been asked.
-fn refused(
-    first: impl Fn(&mut NpzWriter<npzmap::Seekable<Cursor<Vec<u8>>>>) -> Result<()>,
-    second: &dyn Fn(&mut NpzWriter<npzmap::Seekable<Cursor<Vec<u8>>>>) -> Result<()>,
-) -> npzmap::Error {
-    let with = |steps: &[&dyn Fn(&mut NpzWriter<npzmap::Seekable<Cursor<Vec<u8>>>>) -> Result<()>]| {
+fn refused(first: impl Fn(&mut Writer) -> Result<()>, second: Step<'_>) -> npzmap::Error {
+    let with = |steps: &[Step<'_>]| {
         let mut w = NpzWriter::new(Cursor::new(Vec::new())).unwrap();
         let results: Vec<_> = steps.iter().map(|step| step(&mut w)).collect();
         w.add("last", &[1.0]).unwrap();
