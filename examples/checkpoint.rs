@@ -5,15 +5,22 @@
 //! ```
 //!
 //! Prints how long each step took, whether the array was borrowed or copied and why, and how much memory the process
-//! holds. Without arguments it takes `features` from an archive that ships here.
+//! holds.
+//!
+//! Without arguments it writes a checkpoint of 1 GiB into the temporary folder, once as `np.savez` lays it out and once
+//! aligned, takes the same key out of both, shows them side by side, and cleans up.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use ndarray::{ArrayD, ArrayView, IxDyn};
-use npzmap::{Access, AnyArray, Dtype, Element, Kind, Mapping, Member, Npz, Unaligned, Visitor};
+use ndarray::{Array2, ArrayD, ArrayView, Ix2, IxDyn};
+use npzmap::{Access, AnyArray, Dtype, Element, Kind, Mapping, Member, Npz, NpzWriter, Save, Unaligned, Visitor};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
@@ -21,12 +28,91 @@ fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
         [path, key] => take(Path::new(path), key),
-        [] => {
-            let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/data/model-batch-stored.npz"].iter().collect();
-            take(&path, "features")
-        }
+        [] => side_by_side(),
         _ => Err("usage: checkpoint PATH KEY".into()),
     }
+}
+
+/// The names of the layers, and their shape: eight of 128 MiB.
+const LAYERS: usize = 8;
+const SHAPE: (usize, usize) = (8192, 4096);
+
+fn layer(number: usize) -> String {
+    format!("layers.{number}.weight")
+}
+
+fn side_by_side() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let weight = Array2::from_shape_fn(SHAPE, |(row, column)| ((row + column) % 1000) as f32 / 1000.0);
+    let [misaligned, aligned] = ["as np.savez lays it out.npz", "aligned.npz"].map(|name| folder.path().join(name));
+
+    println!("writing {LAYERS} arrays of {} MiB, twice", (SHAPE.0 * SHAPE.1 * size_of::<f32>()) >> 20);
+    timed("as np.savez lays them out", || as_numpy(&misaligned, &weight))?;
+    timed("aligned", || {
+        let mut w = NpzWriter::create(&aligned)?.sync(false);
+        (0..LAYERS).try_for_each(|number| w.add(&layer(number), &weight))?;
+        Ok(w.finish()?)
+    })?;
+
+    let key = layer(5);
+    for path in [&misaligned, &aligned] {
+        println!();
+        take(path, &key)?;
+    }
+
+    println!("\n{:<24}{:>24}{:>24}", "", "as np.savez lays it out", "aligned");
+    let columns = [compare(&misaligned, &key)?, compare(&aligned, &key)?];
+    for (row, what) in
+        ["elements begin at", "as &[f32]", "open and borrow", "sum where it lies", "copy"].iter().enumerate()
+    {
+        println!("{what:<24}{:>24}{:>24}", columns[0][row], columns[1][row]);
+    }
+    Ok(())
+}
+
+/// NumPy's layout: behind each local header a zip64 field, and nothing that aligns the elements.
+fn as_numpy(path: &Path, weight: &Array2<f32>) -> Result<()> {
+    let mut archive = ZipWriter::new(BufWriter::new(File::create(path)?));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+    for number in 0..LAYERS {
+        archive.start_file(format!("{}.npy", layer(number)), options)?;
+        archive.write_all(&weight.preamble()?)?;
+        weight.blocks(&mut |block| Ok(archive.write_all(block)?))?;
+    }
+    archive.finish()?.flush()?;
+    Ok(())
+}
+
+/// What one key of an archive costs, in each way: the best of five times.
+fn compare(path: &Path, key: &str) -> Result<[String; 5]> {
+    let mut best = [Duration::MAX; 3];
+    for _ in 0..5 {
+        let start = Instant::now();
+        let npz = map(path)?;
+        let view = npz.view::<Unaligned<f32>, Ix2>(key)?;
+        let borrowed = start.elapsed();
+        let start = Instant::now();
+        let sum = view.sum().get();
+        let summed = start.elapsed();
+        let start = Instant::now();
+        let copy = npz.read::<f32, Ix2>(key)?;
+        let copied = start.elapsed();
+        if copy.sum() != sum {
+            return Err("the copy is not what was borrowed".into());
+        }
+        for (best, time) in best.iter_mut().zip([borrowed, summed, copied]) {
+            *best = time.min(*best);
+        }
+    }
+    let npz = map(path)?;
+    let member = npz.member(key)?;
+    let offset = member.payload_offset()?.unwrap_or_default();
+    let lends = match member.access::<f32>()? {
+        Access::Borrow => "borrowed".into(),
+        Access::Copy(reason) => reason.as_str().to_owned(),
+    };
+    let [borrowed, summed, copied] = best.map(|time| format!("{:.3} ms", time.as_secs_f64() * 1e3));
+    Ok([format!("{offset:#x}"), lends, borrowed, summed, copied])
 }
 
 #[expect(unsafe_code, reason = "mapping a file is a promise about it")]

@@ -4,12 +4,30 @@ use std::process::Command;
 
 use crate::fixtures;
 
-/// The example, as the README runs it but for the profile and the features, which are those of this test.
-fn load() -> Command {
+/// An example, as the README runs it but for the profile and the features, which are those of this test.
+fn example(name: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--all-features", "--example", "load", "--"]);
+    cargo.args(["run", "--quiet", "--all-features", "--example", name, "--"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo
+}
+
+fn load() -> Command {
+    example("load")
+}
+
+#[test]
+fn what_the_other_example_writes_and_loads_prints_the_recipe_too() {
+    let recipe = String::from_utf8(fixtures::bytes("recipe.txt")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model-batch.npz");
+    let output = example("save_load").arg(&path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with(&recipe), "{printed}");
+    assert!(printed.contains("labels  deflated") && printed.contains("log  stored"), "{printed}");
+    let methods: Vec<_> = npzmap::Npz::open(path).unwrap().members().map(|member| member.method()).collect();
+    assert_eq!(methods, [npzmap::Method::Deflated; 3]);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 #[path = "../../fuzz/promises.rs"]
 mod promises;
+#[path = "../../fuzz/roundtrip.rs"]
+mod written;
 
 /// The inputs of a target: its seeds and its regressions.
 fn replay(target: &str, promise: fn(&[u8])) {
@@ -27,4 +29,9 @@ fn open() {
 #[test]
 fn header() {
     replay("header", promises::header);
+}
+
+#[test]
+fn roundtrip() {
+    replay("roundtrip", written::roundtrip);
 }
