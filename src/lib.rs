@@ -1,4 +1,5 @@
-//! Takes arrays out of NumPy's `.npz` archives where they lie: memory-mapped, without a copy, safe with any bytes.
+//! Takes arrays out of NumPy's `.npz` archives where they lie: memory-mapped, without a copy, safe with any bytes. And
+//! writes archives from which that is possible.
 //!
 //! An archive is a dictionary of arrays, as NumPy's `NpzFile` is. [`Npz::open`] reads one by position, [`Npz::map`] maps
 //! it, [`Npz::new`] takes its bytes. Each array is then taken by one of three verbs:
@@ -30,6 +31,9 @@
 //! # Ok::<(), npzmap::Error>(())
 //! ```
 //!
+//! [`NpzWriter`] writes: aligned, so that everything stored can be borrowed; atomic; as `np.load` reads it. [`savez`] does it
+//! in one call.
+//!
 //! # What it can't do
 //!
 //! Pickled objects are refused, always: no code from a file is ever run. Encrypted archives and archives on several
@@ -41,8 +45,9 @@
 //! - `mmap` (default): [`Npz::map`] and [`Npz::map_if_safe`].
 //! - `deflate` (default): compressed members.
 //! - `methods` (default): members compressed by bzip2, LZMA or Zstandard.
+//! - `write` (default): [`NpzWriter`], [`savez`], [`NpyWriter`].
 //! - `half`: `f16` and `bf16`.
-//! - `rayon`: [`Npz::read_many`] and [`Npz::read_all`] on all cores.
+//! - `rayon`: [`Npz::read_many`] and [`Npz::read_all`] on all cores; several members compressed side by side.
 //! - `cli`: the command `npz`; nothing in the library.
 
 mod archive;
@@ -103,6 +108,6 @@ pub use half;
 pub use ndarray;
 pub use num_complex;
 
-#[cfg(all(doctest, feature = "mmap"))]
+#[cfg(all(doctest, feature = "mmap", feature = "write"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
