@@ -1,7 +1,5 @@
 //! Members of other archives, moved: as they are, or decoded and written anew.
 
-use std::io::BufRead;
-
 use super::NpzWriter;
 use super::body::{Body, Put, Rest};
 use super::options::{Coding, MemberOptions};
@@ -10,9 +8,12 @@ use crate::container::record::method;
 use crate::container::write::Sizes;
 use crate::error::{ErrorKind, Result};
 use crate::found::{Found, Seen};
-use crate::source::{Section, Source};
+use crate::source::Source;
 
+/// What is decoded at once.
 const BLOCK: usize = 512 << 10;
+/// What is moved at once: small enough to be in cache when it is checked.
+const MOVED: u64 = 1 << 20;
 
 impl<S: Sink> NpzWriter<S> {
     /// Copies what was found under a name that was checked.
@@ -35,7 +36,7 @@ impl<S: Sink> NpzWriter<S> {
 
     /// Stored, and to be stored: its place changes, and nothing else.
     fn move_stored<R: Source>(&mut self, name: &str, found: &Found<'_, R>, verify: bool) -> Result<()> {
-        if let Some(bytes) = in_memory(found) {
+        if let (Some(bytes), None) = (in_memory(found), found.source.as_file()) {
             let body = of(found, Rest::Bytes(bytes));
             let (computed, stored) = (body.checksum().unwrap_or_default(), found.coded.crc32);
             if verify && computed != stored {
@@ -44,11 +45,7 @@ impl<S: Sink> NpzWriter<S> {
             // What it has, right or wrong.
             return self.store(name, &Body { crc32: Some(stored), ..body });
         }
-        if verify || found.source.as_file().is_none() || self.output.sink().file().is_none() {
-            let rest = |put: Put<'_>| decode(found, verify, put);
-            return self.store(name, &of(found, Rest::Blocks(&rest)));
-        }
-        self.move_data(name, found, Some(preamble_size(found)))
+        self.move_data(name, found, Some(preamble_size(found)), verify)
     }
 
     /// Compressed, by whatever method, and to stay so. To be checked it must be decoded once.
@@ -56,32 +53,48 @@ impl<S: Sink> NpzWriter<S> {
         if verify {
             found.content(true, |content| content.finish())?;
         }
-        self.move_data(name, found, None)
+        self.move_data(name, found, None, false)
     }
 
-    /// The data as it lies: by the system, if both sides are files and it can, and the rest through a buffer.
-    fn move_data<R: Source>(&mut self, name: &str, found: &Found<'_, R>, inside: Option<u64>) -> Result<()> {
+    /// The data as it lies, block by block: by the system, if both sides are files and it can, else through a buffer.
+    /// What the system moves is read as well, if it is to be checked: both together are faster than writing what was read.
+    fn move_data<R: Source>(
+        &mut self,
+        name: &str,
+        found: &Found<'_, R>,
+        inside: Option<u64>,
+        verify: bool,
+    ) -> Result<()> {
         let place = found.coded.place;
         let sizes = Sizes { crc32: found.coded.crc32, compressed_size: place.compressed_size, size: place.size };
-        let largest = place.size.max(place.compressed_size);
-        let begun = self.begin(name, found.coded.method, Some(sizes), largest, inside)?;
+        let begun = self.begin(name, found.coded.method, Some(sizes), place.size.max(place.compressed_size), inside)?;
+        let mut crc = verify.then(crc32fast::Hasher::new);
+        let mut block = Vec::new();
+        // A flush for every small member would cost more than the copy.
+        let file = found.source.as_file().filter(|_| place.compressed_size >= MOVED);
         let mut range = found.data.clone();
-        if let Some(file) = found.source.as_file() {
-            range.start = self.output.copy_range(file, range.clone())?;
-        }
-        let mut section = Section::new(found.source, range.clone(), Vec::new());
-        let mut left = range.end - range.start;
-        while left > 0 {
-            let count = {
-                let block = section.fill_buf()?;
-                if block.is_empty() {
-                    return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-                }
-                self.output.write(block)?;
-                block.len()
+        while !range.is_empty() {
+            let end = range.end.min(range.start + MOVED);
+            let moved = match file {
+                Some(file) => self.output.copy_range(file, range.start..end)?,
+                None => range.start,
             };
-            section.consume(count);
-            left = left.saturating_sub(count as u64);
+            if crc.is_some() || moved < end {
+                block.resize(usize::try_from(end - range.start).unwrap_or(usize::MAX), 0);
+                found.source.read_exact_at(range.start, &mut block)?;
+                if let Some(crc) = &mut crc {
+                    crc.update(&block);
+                }
+                let moved = usize::try_from(moved - range.start).unwrap_or(usize::MAX);
+                self.output.write(block.get(moved..).unwrap_or_default())?;
+            }
+            range.start = end;
+        }
+        if let Some(computed) = crc.map(crc32fast::Hasher::finalize)
+            && computed != sizes.crc32
+        {
+            let stored = sizes.crc32;
+            return Err(ErrorKind::Checksum { computed, stored }.into());
         }
         self.end(begun, sizes)
     }

@@ -156,6 +156,51 @@ fn a_flipped_byte_fails_the_copy_on_every_road() {
 }
 
 #[test]
+fn a_flipped_byte_in_what_the_system_moves_fails_the_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, copy] = ["in.npz", "out.npz"].map(|name| folder.path().join(name));
+    let numbers: Vec<u32> = (0..1_000_000).collect();
+    let mut w = NpzWriter::create(&path).unwrap().align(4096).unwrap();
+    w.add("numbers", &numbers).unwrap();
+    w.finish().unwrap();
+    // Larger than what is moved at once, and not a multiple of it.
+    for flipped in [None, Some(4096), Some(2 << 20), Some(4096 + 3_999_999)] {
+        if let Some(at) = flipped {
+            flip(&path, at);
+        }
+        for options in [MemberOptions::new(), MemberOptions::new().verify(false)] {
+            let npz = Npz::open(&path).unwrap();
+            let mut w = NpzWriter::create(&copy).unwrap();
+            let result = w.copy_with(&npz.member("numbers").unwrap(), options);
+            if flipped.is_some() && options == MemberOptions::new() {
+                assert!(matches!(result.unwrap_err().kind(), ErrorKind::Checksum { .. }));
+                assert!(matches!(w.finish().unwrap_err().kind(), ErrorKind::Unfinished));
+                continue;
+            }
+            result.unwrap();
+            w.finish().unwrap();
+            let content = |path: &std::path::Path| {
+                let npz = OpenOptions::new().verify(Verify::Never).open(path).unwrap();
+                npz.member("numbers").unwrap().bytes().unwrap().into_owned()
+            };
+            assert!(content(&copy) == content(&path));
+        }
+        if let Some(at) = flipped {
+            flip(&path, at);
+        }
+    }
+}
+
+fn flip(path: &std::path::Path, at: u64) {
+    let mut file = File::options().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.read_exact(&mut byte).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(&[byte[0] ^ 1]).unwrap();
+}
+
+#[test]
 fn a_damaged_stream_fails_the_copy_though_it_is_not_decoded_for_it() {
     let whole = Npz::open(fixtures::path("model-batch.npz")).unwrap();
     let bytes = fixtures::bytes("model-batch.npz");
