@@ -77,7 +77,7 @@ fn as_numpy(path: &Path, weight: &Array2<f32>) -> Result<()> {
     for number in 0..LAYERS {
         archive.start_file(format!("{}.npy", layer(number)), options)?;
         archive.write_all(&weight.preamble()?)?;
-        weight.blocks(&mut |block| Ok(archive.write_all(block)?))?;
+        archive.write_all(weight.as_bytes().ok_or("not contiguous")?)?;
     }
     archive.finish()?.flush()?;
     Ok(())
