@@ -76,7 +76,7 @@ fn as_numpy(path: &Path, weight: &Array2<f32>) -> Result<()> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     for number in 0..LAYERS {
         archive.start_file(format!("{}.npy", layer(number)), options)?;
-        archive.write_all(&weight.preamble()?)?;
+        archive.write_all(&weight.header()?.to_bytes())?;
         archive.write_all(weight.as_bytes().ok_or("not contiguous")?)?;
     }
     archive.finish()?.flush()?;

@@ -160,9 +160,9 @@ fn array_is<T: Element + std::fmt::Debug>(key: String, array: ArrayD<T>) -> Chec
             let offset = member.payload_offset().expect("an array").expect("stored");
             assert_eq!(offset % 64, 0);
             let content = member.bytes().expect("whole");
-            let preamble = array.preamble().expect("an array");
+            let header = array.header().expect("an array");
             // The elements behind it, in whichever order they lay.
-            assert_eq!(content.len(), preamble.len() + array.len() * size_of::<T>());
+            assert_eq!(content.len(), header.preamble_size() + header.nbytes());
         }
     })
 }

@@ -171,7 +171,7 @@ impl From<io::Error> for Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
-            ErrorKind::Io(source) => source.kind(),
+            ErrorKind::Io(source) | ErrorKind::NotSynced(source) => source.kind(),
             ErrorKind::OutOfMemory { .. } => io::ErrorKind::OutOfMemory,
             ErrorKind::NoSuchKey { .. } => io::ErrorKind::NotFound,
             kind if kind.is_unsupported() => io::ErrorKind::Unsupported,
@@ -213,7 +213,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            ErrorKind::Io(error) => Some(error),
+            ErrorKind::Io(error) | ErrorKind::NotSynced(error) => Some(error),
             _ => None,
         }
     }

@@ -605,6 +605,12 @@ impl<'a, S: Source> Member<'a, S> {
         self.find(|found| found.payload())
     }
 
+    /// The general purpose flags (APPNOTE 4.4.4).
+    #[cfg(feature = "write")]
+    pub(crate) fn flags(&self) -> u16 {
+        self.record.raw.flags
+    }
+
     /// Finds the member's bytes and works on them. The one place where errors learn which member they are about.
     pub(crate) fn find<R>(&self, work: impl FnOnce(&Found<'a, S>) -> Result<R>) -> Result<R> {
         let located = self.locate();

@@ -11,15 +11,13 @@ mod rows;
 mod savez;
 mod sink;
 
-use std::cell::Cell;
 use std::fmt;
 use std::io::{Seek, Write};
 use std::path::Path;
 
 use crate::archive::{self, SUFFIX};
-use crate::container::name;
 use crate::container::write::{ALIGNMENT, Directory};
-use crate::error::{DIRECTORY_BYTES, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::member::Member;
 use crate::npy::dtype::Kind;
 use crate::npy::element::Element;
@@ -72,15 +70,15 @@ const DEFAULT_ALIGNMENT: u64 = 64;
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 ///
-/// What fails before a byte is written, such as a key that is there already, leaves the writer as it was. After an error
-/// in the midst of a member the archive cannot be completed, and every further call is
-/// [`Unfinished`](ErrorKind::Unfinished).
+/// What fails leaves the writer as it was: a key that is there already, a damaged member that is copied, rows that are dropped
+/// unfinished. Where something was written already, the sink goes back; one that cannot seek holds a piece of a member
+/// then, and every further call is [`Unfinished`](ErrorKind::Unfinished), as it is after an error of the sink itself.
 pub struct NpzWriter<S: Sink = AtomicFile> {
     output: Output<S>,
     directory: Directory,
     alignment: u64,
-    /// The number of the next `arr_N`.
-    pushed: u64,
+    /// The number of the next `arr_N`; nothing after the last that there is.
+    pushed: Option<u64>,
     /// A member was begun and not completed.
     broken: bool,
 }
@@ -115,9 +113,9 @@ impl NpzWriter<AtomicFile> {
     /// [finished](NpzWriter::finish). A crash leaves the old archive. The clone shares its data with the old one where the
     /// file system can do that (Btrfs, XFS), and is copied within the system elsewhere.
     ///
-    /// A member whose key is added again is dropped from the directory; its bytes stay in the file until the archive is
+    /// A member whose name is added again is dropped from the directory; its bytes stay in the file until the archive is
     /// written anew, by [`copy`](NpzWriter::copy) or `npz align`. The other members stay as they are, aligned or not. A
-    /// comment on the whole archive is lost.
+    /// comment on the whole archive is lost. To begin an archive, use [`create`](NpzWriter::create).
     ///
     /// # Errors
     ///
@@ -151,19 +149,16 @@ impl NpzWriter<AtomicFile> {
         let end = old.directory.range().start;
         file.clone_from(old.source.file(), end, old.source.identity())?;
         old.source.check_unchanged()?;
+        let directory = Directory::of(old.directory_bytes()?.to_vec(), old.directory.base());
         // Positional arguments go on after the numbers that are there.
-        let next = Cell::new(0);
-        let key = |name: &[u8], utf8| {
-            let name = name::text(name, utf8)?;
-            let key = key_of(&name);
-            if let Some(number) = key.strip_prefix("arr_").and_then(|number| number.parse::<u64>().ok()) {
-                next.set(next.get().max(number.saturating_add(1)));
-            }
-            Some(key.into())
+        let number = |name: &str| {
+            let number = key_of(name).strip_prefix("arr_").filter(|number| number.bytes().all(|c| c.is_ascii_digit()));
+            number?.parse::<u64>().ok()
         };
-        let directory = Directory::of(old.directory_bytes()?.to_vec(), old.directory.base(), key);
+        let last = directory.old_names().filter_map(number).max();
+        let next = last.map_or(Some(0), |last| last.checked_add(1));
         let mut writer = NpzWriter::with(Output::new(file, end), directory);
-        writer.pushed = next.get();
+        writer.pushed = next;
         Ok(writer)
     }
 
@@ -237,7 +232,7 @@ impl<W: Write> NpzWriter<Streamed<W>> {
 impl<S: Sink> NpzWriter<S> {
     fn with(output: Output<S>, directory: Directory) -> Self {
         let alignment = DEFAULT_ALIGNMENT;
-        NpzWriter { output, directory, alignment, pushed: 0, broken: false }
+        NpzWriter { output, directory, alignment, pushed: Some(0), broken: false }
     }
 
     /// Where the elements of stored arrays begin: on a multiple of so many bytes, a power of two up to 32 KiB. 4,096 suits
@@ -273,10 +268,15 @@ impl<S: Sink> NpzWriter<S> {
     /// [`Save`]. What is contiguous, in C or in Fortran order, is written as it lies, and `fortran_order` says which, as
     /// NumPy decides it. Other strides are written in C order, gathered in blocks.
     ///
+    /// Every stored array can then be borrowed as the type that it was, but for `bf16`: NumPy has no such type, and what
+    /// ml_dtypes and this write, `<V2`, is taken by [`view_as`](crate::Npz::view_as). A record of so many fields that its header
+    /// is longer than 10,000 characters is read by `np.load` only with `max_header_size`, as NumPy's own.
+    ///
     /// # Errors
     ///
-    /// [`BadKey`](ErrorKind::BadKey) for a key that is in the archive, longer than a name can be, or with NUL;
-    /// what [`Save::header`] says; what the sink says.
+    /// [`BadKey`](ErrorKind::BadKey) for a key that is in the archive, longer than a name can be, or with NUL; and for one
+    /// that a member that is no array has for its name, since readers would find that one. What [`Save::header`] says; what
+    /// the sink says.
     ///
     /// ```
     /// use ndarray::{Array2, CowArray, Ix2, s};
@@ -342,8 +342,10 @@ impl<S: Sink> NpzWriter<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn push<A: Save + ?Sized>(&mut self, array: &A) -> Result<()> {
-        self.add(&format!("arr_{}", self.pushed), array)?;
-        self.pushed = self.pushed.saturating_add(1);
+        let problem = "would need a number beyond 64 bits";
+        let number = self.pushed.ok_or(ErrorKind::BadKey { problem })?;
+        self.add(&format!("arr_{number}"), array)?;
+        self.pushed = number.checked_add(1);
         Ok(())
     }
 
@@ -472,7 +474,7 @@ impl<S: Sink> NpzWriter<S> {
     ) -> Result<Rows<'_, T, S>> {
         let name = [key, SUFFIX].concat();
         let path = self.output.sink().path().map(Path::to_owned);
-        let rows = match self.check_name(&name) {
+        let rows = match self.check_key(&name) {
             Ok(()) => Rows::begin(self, &name, inner, count, options),
             Err(error) => Err(error),
         };
@@ -480,7 +482,9 @@ impl<S: Sink> NpzWriter<S> {
     }
 
     /// Copies a member of another archive: the same name, the same content, elements aligned. What is compressed stays as
-    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped.
+    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped. From file to file the
+    /// system moves the data, which is read for the check as well; whoever writes to the source meanwhile is not noticed
+    /// ([`check_unchanged`](crate::Npz::check_unchanged) tells).
     ///
     /// # Errors
     ///
@@ -525,11 +529,16 @@ impl<S: Sink> NpzWriter<S> {
     /// ```
     pub fn copy_with<R: Source>(&mut self, member: &Member<'_, R>, options: MemberOptions) -> Result<()> {
         let name = member.text();
-        self.check_name(&name).map_err(|error| self.about(&member.key(), error))?;
+        let checked = self.check_name(&name).and_then(|()| options.check());
+        checked.map_err(|error| self.about(&member.key(), error))?;
+        let start = self.output.position();
         // Errors of the sink know its file already; all others are the member's.
-        member.find(|found| self.copy_found(&name, found, options))?;
-        self.replace(&name);
-        Ok(())
+        let result = member.find(|found| self.copy_found(&name, found, member.flags(), options));
+        match result {
+            Ok(()) => self.directory.drop_old(&name),
+            Err(_) => self.abandon(start),
+        }
+        result
     }
 
     /// The number of members so far.
@@ -576,11 +585,7 @@ impl<S: Sink> NpzWriter<S> {
         if self.broken {
             return Err(ErrorKind::Unfinished.into());
         }
-        let (found, limit) = (self.directory.size(), u64::from(u32::MAX >> 1));
-        if found > limit {
-            let what = DIRECTORY_BYTES; // of the reader
-            return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
-        }
+        self.output.cover()?;
         let start = self.output.position();
         for piece in self.directory.pieces() {
             self.output.write(piece)?;
@@ -591,16 +596,13 @@ impl<S: Sink> NpzWriter<S> {
     /// Checks the name of a key, drops what it replaces, and does the work; errors get to know key and file.
     fn named(&mut self, key: &str, suffix: &str, work: impl FnOnce(&mut Self, &str) -> Result<()>) -> Result<()> {
         let name = [key, suffix].concat();
-        let result = self.check_name(&name).and_then(|()| work(self, &name));
-        if result.is_ok() {
-            self.replace(&name);
+        let start = self.output.position();
+        let result = self.check_key(&name).and_then(|()| work(self, &name));
+        match result {
+            Ok(()) => self.directory.drop_old(&name),
+            Err(_) => self.abandon(start),
         }
         result.map_err(|error| self.about(key, error))
-    }
-
-    /// Drops old members of the same key.
-    fn replace(&mut self, name: &str) {
-        self.directory.drop_old(key_of(name));
     }
 }
 

@@ -7,7 +7,8 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable, hash_table::Entry};
 
-use super::record::{FIXED, RawRecord, flag};
+use super::name;
+use super::record::{FIXED, RawRecord, flag, method};
 use crate::bytes::Cursor;
 
 /// From this on, a field of 32 bits refers to zip64.
@@ -30,6 +31,9 @@ const LOCAL_FIXED: u64 = 30;
 
 const NEEDS_DEFLATE: u16 = 20;
 const NEEDS_ZIP64: u16 = 45;
+const NEEDS_BZIP2: u16 = 46;
+/// Zstandard's, too.
+const NEEDS_LZMA: u16 = 63;
 /// Version 4.5, Unix: as NumPy writes it, on whatever host.
 const MADE_BY: u16 = 45 | 3 << 8;
 /// Midnight of 1980-01-01, the earliest that there is, as in NumPy: equal input gives equal bytes.
@@ -56,6 +60,8 @@ pub(crate) struct Local {
     pub(crate) zip64: bool,
     /// Whether they follow the data, in a descriptor; then they are zero here.
     pub(crate) descriptor: bool,
+    /// Of the general purpose flags, those that belong to the method.
+    pub(crate) bits: u16,
     /// The extra field that aligns what lies in the content; nothing where it lies right without.
     padding: Option<(u16, u16)>,
 }
@@ -64,7 +70,13 @@ impl Local {
     /// A header at `offset` of a member of at most `largest` bytes, compressed or not.
     pub(crate) fn new(name: &str, method: u16, offset: u64, largest: u64, descriptor: bool) -> Self {
         let zip64 = descriptor || largest >= WIDE;
-        Local { name: name.into(), method, offset, zip64, descriptor, padding: None }
+        Local { name: name.into(), method, offset, zip64, descriptor, bits: 0, padding: None }
+    }
+
+    /// With the flags that another archive's record has for the method, such as LZMA's end marker (APPNOTE 4.4.4).
+    pub(crate) fn with_bits(self, flags: u16) -> Self {
+        let bits = flags & flag::METHOD;
+        Local { bits, ..self }
     }
 
     /// Pads it, so that what lies `inside` the content begins on a multiple of `alignment`, a power of two.
@@ -95,11 +107,16 @@ impl Local {
     fn flags(&self) -> u16 {
         let utf8 = if self.name.is_ascii() { 0 } else { flag::UTF8 };
         let descriptor = if self.descriptor { flag::DESCRIPTOR } else { 0 };
-        utf8 | descriptor
+        utf8 | descriptor | self.bits
     }
 
     fn version(&self) -> u16 {
-        if self.zip64 { NEEDS_ZIP64 } else { NEEDS_DEFLATE }
+        let for_method = match self.method {
+            method::STORED | method::DEFLATED => NEEDS_DEFLATE,
+            method::BZIP2 => NEEDS_BZIP2,
+            _ => NEEDS_LZMA,
+        };
+        if self.zip64 { for_method.max(NEEDS_ZIP64) } else { for_method }
     }
 
     /// The header's bytes: as many for whatever sizes.
@@ -139,7 +156,7 @@ impl Local {
             let bytes = u16::try_from(wide.len()).unwrap_or(0).saturating_mul(8);
             extra.u16s([ZIP64, bytes]).u64s(wide);
         }
-        let version = if extra.0.is_empty() { self.version() } else { NEEDS_ZIP64 };
+        let version = if extra.0.is_empty() { self.version() } else { self.version().max(NEEDS_ZIP64) };
         let mut out = Out::default();
         out.bytes(b"PK\x01\x02").u16s([MADE_BY, version, self.flags(), self.method]).u16s(TIME_AND_DATE);
         out.u32s([sizes.crc32, narrow(sizes.compressed_size), narrow(sizes.size)]);
@@ -157,10 +174,11 @@ pub(crate) struct Directory {
     /// Positions of the records that were added, by name.
     names: HashTable<usize>,
     state: RandomState,
-    /// The records that an older archive brought, by key.
+    /// The records that an older archive brought, by name.
     old: HashMap<Box<str>, Vec<Range<usize>>, RandomState>,
-    /// Those of them that are not there any more.
+    /// Those of them that are not there any more, in any order, and how many bytes they are.
     dropped: Vec<Range<usize>>,
+    dropped_size: usize,
     /// Where the archive begins in its file.
     base: u64,
 }
@@ -169,12 +187,11 @@ impl Directory {
     pub(crate) fn new() -> Self {
         let (names, state) = (HashTable::new(), RandomState::default());
         let old = HashMap::with_hasher(RandomState::default());
-        Directory { bytes: Vec::new(), count: 0, names, state, old, dropped: Vec::new(), base: 0 }
+        Directory { bytes: Vec::new(), count: 0, names, state, old, dropped: Vec::new(), dropped_size: 0, base: 0 }
     }
 
-    /// The directory of an archive that goes on, as it lies there. `key` makes a key of a name's bytes, given whether
-    /// they are UTF-8.
-    pub(crate) fn of(bytes: Vec<u8>, base: u64, key: impl Fn(&[u8], bool) -> Option<Box<str>>) -> Self {
+    /// The directory of an archive that goes on, as it lies there.
+    pub(crate) fn of(bytes: Vec<u8>, base: u64) -> Self {
         let mut directory = Directory { base, ..Directory::new() };
         let mut cursor = Cursor::new(&bytes);
         let position = |cursor: &Cursor<'_>| bytes.len().saturating_sub(cursor.rest().len());
@@ -184,20 +201,37 @@ impl Directory {
                 break;
             };
             directory.count = directory.count.saturating_add(1);
-            if let Some(key) = key(record.name, record.is_utf8()) {
-                directory.old.entry(key).or_default().push(start..position(&cursor));
+            if let Some(name) = name::text(record.name, record.is_utf8()) {
+                directory.old.entry(name.into()).or_default().push(start..position(&cursor));
             }
         }
         Directory { bytes, ..directory }
     }
 
-    /// Drops the records of this key that the older archive brought.
-    pub(crate) fn drop_old(&mut self, key: &str) {
-        if let Some(records) = self.old.remove(key) {
+    /// The names that the older archive brought, as text.
+    pub(crate) fn old_names(&self) -> impl Iterator<Item = &str> {
+        self.old.keys().map(|name| &**name)
+    }
+
+    /// Whether the older archive brought this name, and it was not dropped.
+    pub(crate) fn has_old(&self, name: &str) -> bool {
+        self.old.contains_key(name)
+    }
+
+    /// Drops the records of this name that the older archive brought.
+    pub(crate) fn drop_old(&mut self, name: &str) {
+        if let Some(records) = self.old.remove(name) {
             self.count = self.count.saturating_sub(u64::try_from(records.len()).unwrap_or(0));
+            self.dropped_size = records.iter().map(Range::len).fold(self.dropped_size, usize::saturating_add);
             self.dropped.extend(records);
-            self.dropped.sort_unstable_by_key(|range| range.start);
         }
+    }
+
+    /// The number of bytes of its records once a member of this name is added, at most.
+    pub(crate) fn size_with(&self, name: &str) -> u64 {
+        const ZIP64: u64 = 28;
+        let record = u64::try_from(FIXED.saturating_add(name.len())).unwrap_or(u64::MAX);
+        self.size().saturating_add(record).saturating_add(ZIP64)
     }
 
     /// Whether a member of this name was added; old ones do not count.
@@ -221,8 +255,7 @@ impl Directory {
 
     /// The number of bytes of its records.
     pub(crate) fn size(&self) -> u64 {
-        let dropped: usize = self.dropped.iter().map(Range::len).fold(0, usize::saturating_add);
-        u64::try_from(self.bytes.len().saturating_sub(dropped)).unwrap_or(u64::MAX)
+        u64::try_from(self.bytes.len().saturating_sub(self.dropped_size)).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -230,7 +263,8 @@ impl Directory {
     }
 
     /// What is left of its records, piece by piece.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn pieces(&mut self) -> impl Iterator<Item = &[u8]> {
+        self.dropped.sort_unstable_by_key(|range| range.start);
         let starts = std::iter::once(0).chain(self.dropped.iter().map(|range| range.end));
         let ends = self.dropped.iter().map(|range| range.start).chain([self.bytes.len()]);
         starts.zip(ends).filter_map(|(start, end)| self.bytes.get(start..end)).filter(|piece| !piece.is_empty())

@@ -32,7 +32,9 @@ pub enum ErrorKind {
         bytes: u64,
     },
     /// A directory, FIFO, socket or device was opened.
-    #[error("{found}, not a regular file; read it into memory and use Npz::new")]
+    #[error(
+        "{found}, not a regular file; Npz::new takes the bytes of what is not a file, NpzWriter::stream writes to it"
+    )]
     NotRegularFile {
         /// What it is.
         found: &'static str,
@@ -401,6 +403,9 @@ pub enum ErrorKind {
     /// A member was begun and not completed: an error came in between, or rows were dropped.
     #[error("a member was not written whole; nothing can be added any more, and the archive is not completed")]
     Unfinished,
+    /// The file is complete and has its name, but the system did not say that the name is on the disk.
+    #[error("the file is complete and in its place, but its folder could not be synced: {0}")]
+    NotSynced(#[source] io::Error),
     /// The sink has bytes behind the place where writing would begin.
     #[error("{bytes} bytes follow the place where writing would begin; use an empty sink, or truncate it")]
     SinkNotAtEnd {
@@ -501,9 +506,12 @@ impl ErrorKind {
     pub fn fault(&self) -> Fault {
         use ErrorKind as K;
         match self {
-            K::Io(_) | K::OutOfMemory { .. } | K::NotRegularFile { .. } | K::NotImmutable | K::FileChanged { .. } => {
-                Fault::System
-            }
+            K::Io(_)
+            | K::OutOfMemory { .. }
+            | K::NotRegularFile { .. }
+            | K::NotImmutable
+            | K::FileChanged { .. }
+            | K::NotSynced(_) => Fault::System,
             K::NoSuchKey { .. }
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
@@ -618,6 +626,7 @@ impl ErrorKind {
             },
             K::OutOfMemory { .. } => "L6",
             K::Io(_)
+            | K::NotSynced(_)
             | K::NoSuchKey { .. }
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }

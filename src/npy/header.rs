@@ -316,22 +316,24 @@ fn padded(text: usize, width: usize) -> usize {
     text.saturating_add(1).saturating_add(blanks)
 }
 
-/// Fills a preamble with blanks, so that the elements begin on a multiple of `alignment`.
+/// Fills a preamble that begins at `start` of its file with blanks, so that the elements begin on a multiple of
+/// `alignment`.
 #[cfg(feature = "write")]
-pub(crate) fn pad(mut preamble: Vec<u8>, alignment: u64) -> Result<Vec<u8>> {
+pub(crate) fn pad(mut preamble: Vec<u8>, start: u64, alignment: u64) -> Result<Vec<u8>> {
     let size = u64::try_from(preamble.len()).unwrap_or(u64::MAX);
-    let padded = size.checked_next_multiple_of(alignment).and_then(|size| usize::try_from(size).ok());
+    let end = start.saturating_add(size).checked_next_multiple_of(alignment);
+    let padded = end.and_then(|end| usize::try_from(end.checked_sub(start)?).ok());
     let Some(padded) = padded.filter(|padded| *padded > preamble.len()) else {
         return Ok(preamble);
     };
     let width = if preamble.get(MAGIC.len()) == Some(&1) { 2 } else { 4 };
-    let start = MAGIC.len().saturating_add(2);
-    let text = padded.saturating_sub(start).saturating_sub(width);
+    let field = MAGIC.len().saturating_add(2);
+    let text = padded.saturating_sub(field).saturating_sub(width);
     // No longer than NumPy accepts, unless it is so already.
     let fits = text <= NUMPY_TEXT || preamble.len() > NUMPY_TEXT;
     let most = if width == 2 { usize::from(u16::MAX) } else { usize::MAX };
     let length = u32::try_from(text).ok().filter(|_| fits && text <= most).map(u32::to_le_bytes);
-    let (Some(length), Some(field)) = (length, preamble.get_mut(start..start.saturating_add(width))) else {
+    let (Some(length), Some(field)) = (length, preamble.get_mut(field..field.saturating_add(width))) else {
         let most = 64;
         return Err(ErrorKind::BadAlignment { alignment, most }.into());
     };

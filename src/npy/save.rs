@@ -1,6 +1,7 @@
 //! What can be saved as an array: its header, and its elements front to back.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytemuck::Pod;
 use ndarray::{ArrayBase, ArrayView, ArrayView1, Data, Dimension};
@@ -8,7 +9,7 @@ use num_complex::Complex;
 
 use super::any::{AnyArray, RawArray};
 use super::dtype::{ByteOrder, DatetimeUnit, Dtype, Kind, Scalar};
-use super::element::Element;
+use super::element::{Element, short_name};
 use super::fixed::{FixedBytes, FixedStr};
 use super::header::{Header, Order};
 use super::unaligned::Unaligned;
@@ -18,8 +19,8 @@ use crate::error::{ErrorKind, Result};
 const BLOCK: usize = 64 << 10;
 
 /// An array that can be written: of ndarray, of any order and strides; a slice; [`AnyArray`]; one value, as an array of
-/// no dimensions. Its elements are any [`Element`], or strings, which become `<U` of the longest, or byte strings, which
-/// become `|S`.
+/// no dimensions. Its elements are any [`Element`], or strings, which become `<U` of the longest, or byte strings
+/// (`Vec<u8>` and `&[u8]`), which become `|S`.
 ///
 /// ```
 /// use ndarray::array;
@@ -59,6 +60,11 @@ const BLOCK: usize = 64 << 10;
 /// assert_eq!(npz.view::<u8, ndarray::Ix3>("red")?[(1, 1, 0)], 255);
 /// # Ok::<(), npzmap::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be saved as an array",
+    note = "arrays of ndarray can be, slices, Vec, strings, single numbers of a fixed size, and references to them",
+    note = "numbers have a fixed size in NumPy: cast `usize` to `u64`; rows of rows are an `Array2`"
+)]
 pub trait Save: Sync {
     /// The dtype, the shape, and the order in which the elements are handed over.
     ///
@@ -77,21 +83,9 @@ pub trait Save: Sync {
     fn header(&self) -> Result<Header>;
 
     /// The bytes before the elements. The header's own, unless a writer of NumPy's files spells a dtype in another way.
-    ///
-    /// # Errors
-    ///
-    /// As [`header`](Save::header).
-    ///
-    /// ```
-    /// use npzmap::Save;
-    ///
-    /// assert!(1.5_f64.preamble()?.starts_with(b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'"));
-    /// # #[cfg(feature = "half")]
-    /// assert!(npzmap::half::bf16::ONE.preamble()?[10..].starts_with(b"{'descr': '<V2'")); // as ml_dtypes has it
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    fn preamble(&self) -> Result<Vec<u8>> {
-        self.header().map(|header| header.to_bytes())
+    #[doc(hidden)]
+    fn preamble(&self, header: &Header) -> Vec<u8> {
+        header.to_bytes()
     }
 
     /// All elements, if they lie together in the order that [`header`](Save::header) says. Then they are written from
@@ -118,7 +112,7 @@ pub trait Save: Sync {
     /// ```
     /// use npzmap::Save;
     ///
-    /// let mut bytes = Vec::new();
+    /// let mut bytes: Vec<u8> = Vec::new();
     /// let array = ndarray::array![[1_i8, 2], [3, 4]];
     /// array.column(0).blocks(&mut |block| Ok(bytes.extend(block)))?;
     /// assert_eq!(bytes, [1, 3]);
@@ -136,8 +130,12 @@ pub trait Save: Sync {
 /// is::<String>();
 /// is::<&[u8]>();
 /// ```
-// Sealed by its hidden methods: text has no bytes of its own.
-pub trait Item: Sync + Sized {
+#[diagnostic::on_unimplemented(
+    message = "arrays of `{Self}` cannot be saved",
+    note = "numbers have a fixed size in NumPy: cast `usize` to `u64`; rows of rows are an `Array2`",
+    note = "a type of your own is saved by implementing Element, or by npzmap::record!"
+)]
+pub trait Item: Sync + Sized + sealed::Sealed {
     /// The dtype that holds all of them.
     #[doc(hidden)]
     fn dtype_of<'a>(items: impl Iterator<Item = &'a Self>) -> Result<Dtype>
@@ -159,12 +157,24 @@ pub trait Item: Sync + Sized {
     }
 }
 
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+impl<T: Element> sealed::Sealed for T {}
+
 impl<T: Element> Item for T {
     fn dtype_of<'a>(_: impl Iterator<Item = &'a Self>) -> Result<Dtype>
     where
         Self: 'a,
     {
-        Ok(T::dtype())
+        let dtype = T::dtype();
+        if dtype.item_size() != size_of::<T>() {
+            // No file has both.
+            let (dtype, element) = (dtype.to_string(), short_name::<T>());
+            return Err(ErrorKind::DtypeMismatch { dtype, element }.into());
+        }
+        Ok(dtype)
     }
 
     fn bytes_of(items: &[Self]) -> Option<&[u8]> {
@@ -195,6 +205,8 @@ impl<T: Element> Item for T {
 /// Text in UCS-4, or bytes. NumPy takes NULs at the end for filling, so that they would be lost.
 macro_rules! text {
     ($($type:ty),*: $kind:ident, $ends_in_nul:expr, $length:expr, $encode:expr) => {$(
+        impl sealed::Sealed for $type {}
+
         impl Item for $type {
             fn dtype_of<'a>(items: impl Iterator<Item = &'a Self>) -> Result<Dtype>
             where
@@ -250,8 +262,8 @@ impl<T: Item, S: Data<Elem = T> + Sync, D: Dimension> Save for ArrayBase<S, D> {
         header(self.view())
     }
 
-    fn preamble(&self) -> Result<Vec<u8>> {
-        self.header().map(|header| T::spell(header.to_bytes()))
+    fn preamble(&self, header: &Header) -> Vec<u8> {
+        T::spell(header.to_bytes())
     }
 
     fn as_bytes(&self) -> Option<&[u8]> {
@@ -290,31 +302,49 @@ fn blocks<T: Item, D: Dimension>(view: ArrayView<'_, T, D>, put: &mut dyn FnMut(
         Order::C => view.into_dyn(),
         Order::Fortran => view.reversed_axes().into_dyn(),
     };
-    let mut block = Vec::with_capacity(BLOCK.min(view.len().saturating_mul(size)));
-    for row in view.rows() {
-        for some in pieces(row, (BLOCK / size.max(1)).max(1)) {
-            match some.to_slice().and_then(T::bytes_of) {
-                Some(bytes) => block.extend(bytes),
-                None => some.iter().for_each(|item| item.encode(size, &mut block)),
-            }
-            if block.len() >= BLOCK {
-                put(&block)?;
-                block.clear();
-            }
-        }
-    }
-    if block.is_empty() { Ok(()) } else { put(&block) }
+    gather(&view, size, put)
 }
 
-/// A row, a block at a time.
-fn pieces<T>(row: ArrayView1<'_, T>, length: usize) -> impl Iterator<Item = ArrayView1<'_, T>> {
-    let mut rest = Some(row);
-    std::iter::from_fn(move || {
-        let row = rest.take().filter(|row| !row.is_empty())?;
-        let (piece, after) = row.split_at(ndarray::Axis(0), length.min(row.len()));
-        rest = Some(after);
-        Some(piece)
-    })
+/// Hands over the items of a view in C order, each of `size` bytes, gathered in blocks.
+pub(crate) fn gather<T: Item, D: Dimension>(
+    view: &ArrayView<'_, T, D>,
+    size: usize,
+    put: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    /// Shorter rows are not worth a copy of their own.
+    const RUN: usize = 16;
+
+    let mut block = Vec::with_capacity(BLOCK.min(view.len().saturating_mul(size)));
+    let last = view.shape().last().copied().unwrap_or(1);
+    if last >= RUN && view.strides().last() == Some(&1) {
+        for row in view.rows() {
+            let row = row.to_slice().unwrap_or_default();
+            for some in row.chunks((BLOCK / size.max(1)).max(1)) {
+                match T::bytes_of(some) {
+                    Some(bytes) => block.extend(bytes),
+                    None => some.iter().for_each(|item| item.encode(size, &mut block)),
+                }
+                if block.len() >= BLOCK {
+                    put(&block)?;
+                    block.clear();
+                }
+            }
+        }
+    } else {
+        // By `for_each`, which ndarray unrolls where an iterator would count along every axis.
+        let mut outcome = Ok(());
+        view.iter().for_each(|item| {
+            item.encode(size, &mut block);
+            if block.len() >= BLOCK {
+                if outcome.is_ok() {
+                    outcome = put(&block);
+                }
+                block.clear();
+            }
+        });
+        outcome?;
+    }
+    if block.is_empty() { Ok(()) } else { put(&block) }
 }
 
 /// One value, as an array of no dimensions. Not for every [`Element`]: references to [`Save`] could not be that, then.
@@ -325,8 +355,8 @@ macro_rules! values {
                 header(ndarray::aview0(self))
             }
 
-            fn preamble(&self) -> Result<Vec<u8>> {
-                Save::header(self).map(|header| <$type>::spell(header.to_bytes()))
+            fn preamble(&self, header: &Header) -> Vec<u8> {
+                <$type>::spell(header.to_bytes())
             }
 
             fn as_bytes(&self) -> Option<&[u8]> {
@@ -349,22 +379,39 @@ values! {
 #[cfg(feature = "half")]
 values!(() half::f16, () half::bf16);
 
-/// By reference: also of what has no size, as a trait object needs it.
-impl<A: Save + ?Sized> Save for &A {
+/// What refers to something that can be saved: also to what has no size, as a trait object needs it.
+macro_rules! pointers {
+    ($($type:ty where $bound:path),* $(,)?) => {$(
+        impl<A: Save + $bound + ?Sized> Save for $type {
+            fn header(&self) -> Result<Header> {
+                (**self).header()
+            }
+
+            fn preamble(&self, header: &Header) -> Vec<u8> {
+                (**self).preamble(header)
+            }
+
+            fn as_bytes(&self) -> Option<&[u8]> {
+                (**self).as_bytes()
+            }
+
+            fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+                (**self).blocks(put)
+            }
+        }
+    )*};
+}
+
+pointers!(&A where Sync, Box<A> where Sync, Arc<A> where Send);
+
+/// One string, as an array of no dimensions.
+impl Save for str {
     fn header(&self) -> Result<Header> {
-        (**self).header()
-    }
-
-    fn preamble(&self) -> Result<Vec<u8>> {
-        (**self).preamble()
-    }
-
-    fn as_bytes(&self) -> Option<&[u8]> {
-        (**self).as_bytes()
+        header(ndarray::aview0(&self))
     }
 
     fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        (**self).blocks(put)
+        blocks(ndarray::aview0(&self), put)
     }
 }
 
@@ -376,8 +423,8 @@ macro_rules! slices {
                 header(ArrayView1::from(&self[..]))
             }
 
-            fn preamble(&self) -> Result<Vec<u8>> {
-                self.header().map(|header| T::spell(header.to_bytes()))
+            fn preamble(&self, header: &Header) -> Vec<u8> {
+                T::spell(header.to_bytes())
             }
 
             fn as_bytes(&self) -> Option<&[u8]> {

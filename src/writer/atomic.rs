@@ -16,6 +16,8 @@ use crate::source::{Identity, regular};
 /// that is killed leaves the temporary file, `.NAME.XXXXXX.tmp`, and the target as it was. Whoever has the old target
 /// open or mapped goes on reading the old file.
 ///
+/// It has no constructor of its own: it is what [`NpzWriter::create`](crate::NpzWriter::create) and its like write into.
+///
 /// A symbolic link is followed: what it leads to is replaced, not the link. The new file has the permissions of the old
 /// one, or those that any new file gets; owner and hard links are not kept.
 ///
@@ -58,10 +60,6 @@ impl AtomicFile {
             Err(error) => return Err(error.into()),
         };
         let name = target.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
-        let folder = match target.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         let mut prefix = std::ffi::OsString::from(".");
         // Long enough to tell whose it is, short enough to stay a name.
         prefix.push(name.to_string_lossy().chars().take(40).collect::<String>());
@@ -70,7 +68,7 @@ impl AtomicFile {
         builder.prefix(&prefix).suffix(".tmp");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // but for the umask
-        let file = builder.tempfile_in(folder)?;
+        let file = builder.tempfile_in(folder_of(&target))?;
         if let Some(permissions) = permissions {
             file.as_file().set_permissions(permissions)?;
         }
@@ -127,6 +125,10 @@ fn share(_: &File, _: &File) -> bool {
     false
 }
 
+fn folder_of(target: &Path) -> &Path {
+    target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Where the links lead, also where nothing is there yet.
 fn follow(path: &Path) -> Result<PathBuf> {
     let mut path = path.to_owned();
@@ -156,6 +158,10 @@ impl Backend for AtomicFile {
         self.file.as_file_mut().seek(SeekFrom::Start(position)).map(drop)
     }
 
+    fn truncate(&mut self, length: u64) -> io::Result<bool> {
+        self.file.as_file().set_len(length).map(|()| true)
+    }
+
     fn file(&self) -> Option<&File> {
         Some(self.file.as_file())
     }
@@ -169,15 +175,17 @@ impl Backend for AtomicFile {
             // Else what was written to it since would be lost without a word.
             identity.check(&fs::metadata(&self.target)?)?;
         }
+        // The name is in the folder. It is opened before anything is renamed: if that fails, the target stays.
+        let mut folder = None;
         if self.sync {
             self.file.as_file().sync_all()?;
+            if cfg!(unix) {
+                folder = Some(File::open(folder_of(&self.target))?);
+            }
         }
         self.file.persist(&self.target).map_err(|error| error.error)?;
-        #[cfg(unix)]
-        if self.sync {
-            // The name is in the folder.
-            let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        if let Some(folder) = folder {
+            folder.sync_all().map_err(ErrorKind::NotSynced)?;
         }
         Ok(())
     }

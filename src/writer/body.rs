@@ -30,10 +30,16 @@ pub(super) enum Rest<'a> {
 impl<'a> Body<'a> {
     /// An array, as `np.save` writes it.
     pub(super) fn array(array: &'a dyn Save) -> Result<Self> {
-        let preamble = array.preamble()?;
-        let rest_size = array.header()?.nbytes() as u64;
+        let header = array.header()?;
+        let preamble = array.preamble(&header);
+        let rest_size = header.nbytes() as u64;
         let inside = preamble.len() as u64;
-        Ok(Body { preamble, rest: Rest::Array(array), rest_size, inside, crc32: None })
+        let body = Body { preamble, rest: Rest::Array(array), rest_size, inside, crc32: None };
+        match body.lent().map(|bytes| bytes.len() as u64) {
+            // Before anything is written.
+            Some(found) if found != rest_size => Err(body.wrong_length(found)),
+            _ => Ok(body),
+        }
     }
 
     pub(super) fn bytes(bytes: &'a [u8], inside: u64) -> Self {

@@ -2,6 +2,7 @@
 
 use super::NpzWriter;
 use super::body::{Body, Put, Rest};
+use super::member::Plan;
 use super::options::{Coding, MemberOptions};
 use super::sink::Sink;
 use crate::container::record::method;
@@ -21,12 +22,19 @@ impl<S: Sink> NpzWriter<S> {
         &mut self,
         name: &str,
         found: &Found<'_, R>,
+        flags: u16,
         options: MemberOptions,
     ) -> Result<()> {
         let verify = !options.unchecked;
-        match (options.coding.map(Coding::check).transpose()?, found.is_stored()) {
+        match (options.coding, found.is_stored()) {
             (None | Some(Coding::Store), true) => self.move_stored(name, found, verify),
-            (None, false) => self.move_compressed(name, found, verify),
+            (None, false) => {
+                // To be checked it must be decoded once.
+                if verify {
+                    found.content(true, |content| content.finish())?;
+                }
+                self.move_data(name, found, flags, None, false)
+            }
             (Some(coding), _) => {
                 let rest = |put: Put<'_>| decode(found, verify, put);
                 self.write(name, &of(found, Rest::Blocks(&rest)), coding)
@@ -45,15 +53,7 @@ impl<S: Sink> NpzWriter<S> {
             // What it has, right or wrong.
             return self.store(name, &Body { crc32: Some(stored), ..body });
         }
-        self.move_data(name, found, Some(preamble_size(found)), verify)
-    }
-
-    /// Compressed, by whatever method, and to stay so. To be checked it must be decoded once.
-    fn move_compressed<R: Source>(&mut self, name: &str, found: &Found<'_, R>, verify: bool) -> Result<()> {
-        if verify {
-            found.content(true, |content| content.finish())?;
-        }
-        self.move_data(name, found, None, false)
+        self.move_data(name, found, 0, Some(preamble_size(found)), verify)
     }
 
     /// The data as it lies, block by block: by the system, if both sides are files and it can, else through a buffer.
@@ -62,12 +62,14 @@ impl<S: Sink> NpzWriter<S> {
         &mut self,
         name: &str,
         found: &Found<'_, R>,
+        flags: u16,
         inside: Option<u64>,
         verify: bool,
     ) -> Result<()> {
         let place = found.coded.place;
         let sizes = Sizes { crc32: found.coded.crc32, compressed_size: place.compressed_size, size: place.size };
-        let begun = self.begin(name, found.coded.method, Some(sizes), place.size.max(place.compressed_size), inside)?;
+        let (method, largest) = (found.coded.method, place.size.max(place.compressed_size));
+        let begun = self.begin(name, Plan { method, flags, known: Some(sizes), largest, inside })?;
         let mut crc = verify.then(crc32fast::Hasher::new);
         let mut block = Vec::new();
         // A flush for every small member would cost more than the copy.

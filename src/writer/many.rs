@@ -10,8 +10,7 @@ impl<S: Sink> NpzWriter<S> {
     /// Adds several arrays, in the given order. With the feature `rayon`, those that are deflated are compressed side by
     /// side; the archive is the same, byte for byte, as when they are [added](NpzWriter::add_with) one by one.
     ///
-    /// Compressed members wait in memory for their turn: as many as there are threads, of at most 64 MiB each before they
-    /// are compressed. Larger ones are compressed one by one, straight into the sink.
+    /// Compressed members wait in memory for their turn: one for each thread, or two if they are small.
     ///
     /// # Errors
     ///
@@ -44,6 +43,8 @@ impl<S: Sink> NpzWriter<S> {
 
 #[cfg(feature = "rayon")]
 mod side_by_side {
+    use std::iter::Peekable;
+
     use rayon::prelude::*;
 
     use super::*;
@@ -55,21 +56,16 @@ mod side_by_side {
     impl<S: Sink> NpzWriter<S> {
         pub(super) fn deflate_many<'a, K: AsRef<str>>(
             &mut self,
-            mut arrays: impl Iterator<Item = (K, &'a dyn Save)>,
+            arrays: impl Iterator<Item = (K, &'a dyn Save)>,
             coding: Coding,
         ) -> Result<()> {
-            // Twice as many as there are threads, so that a short one does not leave its thread idle.
-            let wave = rayon::current_num_threads().saturating_mul(2);
-            loop {
-                let (keys, some): (Vec<K>, Vec<&dyn Save>) = arrays.by_ref().take(wave).unzip();
-                if some.is_empty() {
-                    return Ok(());
-                }
+            let threads = rayon::current_num_threads();
+            let mut arrays = arrays.peekable();
+            while arrays.peek().is_some() {
+                let (keys, some): (Vec<K>, Vec<&dyn Save>) = wave(&mut arrays, threads).into_iter().unzip();
                 let deflate = |array: &&dyn Save| match coding {
                     Coding::Deflate { level, if_smaller } => {
-                        let body = Body::array(*array)?;
-                        let fits = body.size() <= IN_MEMORY;
-                        fits.then(|| deflate_in_memory(&body, level, if_smaller)).transpose()
+                        deflate_in_memory(&Body::array(*array)?, level, if_smaller).map(Some)
                     }
                     Coding::Store => Ok(None),
                 };
@@ -82,6 +78,22 @@ mod side_by_side {
                     })?;
                 }
             }
+            Ok(())
         }
+    }
+
+    /// As many as there are threads; twice as many while they are small, so that a short one does not leave its thread idle.
+    fn wave<'a, K>(
+        arrays: &mut Peekable<impl Iterator<Item = (K, &'a dyn Save)>>,
+        threads: usize,
+    ) -> Vec<(K, &'a dyn Save)> {
+        let (mut wave, mut bytes) = (Vec::new(), 0_u64);
+        let size = |array: &dyn Save| array.header().map_or(0, |header| header.nbytes() as u64);
+        let fits = |count: usize, bytes: u64| count < threads || count < 2 * threads && bytes < IN_MEMORY;
+        while let Some((key, array)) = arrays.next_if(|_| fits(wave.len(), bytes)) {
+            bytes = bytes.saturating_add(size(array));
+            wave.push((key, array));
+        }
+        wave
     }
 }

@@ -4,12 +4,36 @@ use super::NpzWriter;
 use super::body::Body;
 use super::options::Coding;
 use super::sink::Sink;
+use crate::archive::SUFFIX;
 use crate::container::record::method;
 use crate::container::write::{Local, NAME, Sizes};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{DIRECTORY_BYTES, Error, ErrorKind, Result};
 
 /// Up to this size a member is compressed in memory: its sizes are then known before its header is written.
 pub(super) const IN_MEMORY: u64 = 64 << 20;
+
+/// What is known of a member before its header is written.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) method: u16,
+    /// General purpose flags of the method, from another archive.
+    pub(super) flags: u16,
+    pub(super) known: Option<Sizes>,
+    /// The most bytes that it can have, compressed or not.
+    pub(super) largest: u64,
+    /// Where in the content lies what is aligned, if something is.
+    pub(super) inside: Option<u64>,
+}
+
+impl Plan {
+    fn deflated(size: u64) -> Self {
+        let (method, largest) = (method::DEFLATED, most_deflated(size));
+        Plan { method, flags: 0, known: None, largest, inside: None }
+    }
+}
+
+/// The largest central directory that the reader takes.
+const DIRECTORY_LIMIT: u64 = (u32::MAX >> 1) as u64;
 
 /// A member that was begun.
 pub(super) struct Begun {
@@ -24,19 +48,43 @@ impl<S: Sink> NpzWriter<S> {
         if self.broken {
             return Err(ErrorKind::Unfinished.into());
         }
+        let bad = |problem| Err(ErrorKind::BadKey { problem }.into());
         if name.contains('\0') {
-            let problem = "contains NUL, where NumPy would cut it";
-            return Err(ErrorKind::BadKey { problem }.into());
+            return bad("contains NUL, where NumPy would cut it");
         }
         if name.len() > NAME {
-            let problem = "is longer than 65,535 bytes, the suffix '.npy' included";
-            return Err(ErrorKind::BadKey { problem }.into());
+            return bad("is longer than 65,535 bytes, the suffix '.npy' included");
         }
         if self.directory.contains(name) {
-            let problem = "is in the archive already";
-            return Err(ErrorKind::BadKey { problem }.into());
+            return bad("is in the archive already");
+        }
+        let (found, limit) = (self.directory.size_with(name), DIRECTORY_LIMIT);
+        if found > limit {
+            let what = DIRECTORY_BYTES; // which the reader has
+            return Err(ErrorKind::LimitExceeded { what, found, limit }.into());
         }
         Ok(())
+    }
+
+    /// The same, and refuses what would hide another member, or be hidden by it: of a member `x` that is no array and an
+    /// array `x.npy`, readers find the former under the key `x`.
+    pub(super) fn check_key(&self, name: &str) -> Result<()> {
+        self.check_name(name)?;
+        let is_there = |name: &str| self.directory.contains(name) || self.directory.has_old(name);
+        let problem = match name.strip_suffix(SUFFIX) {
+            Some(plain) if !plain.ends_with(SUFFIX) && is_there(plain) => "is the name of a member that is no array",
+            None if is_there(&[name, SUFFIX].concat()) => "is that of an array, which this name would hide",
+            _ => return Ok(()),
+        };
+        // One that is replaced hides nothing that was not hidden before.
+        if self.directory.has_old(name) { Ok(()) } else { Err(ErrorKind::BadKey { problem }.into()) }
+    }
+
+    /// Goes back to where a member was begun, if the sink can: then it is as if it had not been.
+    pub(super) fn abandon(&mut self, start: u64) {
+        if self.broken && self.output.sink().seeks() && self.output.rewind(start).is_ok() {
+            self.broken = false;
+        }
     }
 
     /// Writes a member whose name was checked.
@@ -60,7 +108,8 @@ impl<S: Sink> NpzWriter<S> {
     pub(super) fn store(&mut self, name: &str, body: &Body<'_>) -> Result<()> {
         let size = body.size();
         let known = body.checksum().map(|crc32| Sizes { crc32, compressed_size: size, size });
-        let begun = self.begin(name, method::STORED, known, size, Some(body.inside))?;
+        let plan = Plan { method: method::STORED, flags: 0, known, largest: size, inside: Some(body.inside) };
+        let begun = self.begin(name, plan)?;
         let output = &mut self.output;
         output.write(&body.preamble)?;
         let crc32 = match known {
@@ -81,9 +130,14 @@ impl<S: Sink> NpzWriter<S> {
         self.end(begun, Sizes { crc32, compressed_size: size, size })
     }
 
-    /// Writes what was compressed before.
+    /// Writes what was compressed before; what is too large to be compressed in memory one by one gets the header that it
+    /// would have got then.
     pub(super) fn write_deflated(&mut self, name: &str, data: &[u8], sizes: Sizes) -> Result<()> {
-        let begun = self.begin(name, method::DEFLATED, Some(sizes), sizes.size.max(sizes.compressed_size), None)?;
+        let mut plan = Plan::deflated(sizes.size);
+        if sizes.size <= IN_MEMORY {
+            plan.known = Some(sizes);
+        }
+        let begun = self.begin(name, plan)?;
         self.output.write(data)?;
         self.end(begun, sizes)
     }
@@ -92,8 +146,7 @@ impl<S: Sink> NpzWriter<S> {
     /// which was no longer.
     fn deflate(&mut self, name: &str, body: &Body<'_>, level: u32, if_smaller: bool) -> Result<()> {
         let start = self.output.position();
-        let largest = most_deflated(body.size());
-        let begun = self.begin(name, method::DEFLATED, None, largest, None)?;
+        let begun = self.begin(name, Plan::deflated(body.size()))?;
         let output = &mut self.output;
         match body.deflate(level, if_smaller, &mut |block| output.write(block))? {
             Some((compressed_size, crc32)) => self.end(begun, Sizes { crc32, compressed_size, size: body.size() }),
@@ -105,18 +158,12 @@ impl<S: Sink> NpzWriter<S> {
         }
     }
 
-    /// Writes the local header of a member of at most `largest` bytes. What lies `inside` the content is aligned.
-    pub(super) fn begin(
-        &mut self,
-        name: &str,
-        method: u16,
-        known: Option<Sizes>,
-        largest: u64,
-        inside: Option<u64>,
-    ) -> Result<Begun> {
+    /// Writes the local header.
+    pub(super) fn begin(&mut self, name: &str, plan: Plan) -> Result<Begun> {
+        let Plan { method, flags, known, largest, inside } = plan;
         let offset = self.output.position();
         let descriptor = known.is_none() && !self.output.sink().seeks();
-        let mut local = Local::new(name, method, offset, largest, descriptor);
+        let mut local = Local::new(name, method, offset, largest, descriptor).with_bits(flags);
         if let Some(inside) = inside {
             local = local.align(self.alignment, inside);
             let payload = local.content().saturating_add(inside);
@@ -137,6 +184,10 @@ impl<S: Sink> NpzWriter<S> {
     /// Fills in what was not known when the member was begun, and adds its record to the directory.
     pub(super) fn end(&mut self, begun: Begun, sizes: Sizes) -> Result<()> {
         let Begun { local, known } = begun;
+        if local.method == method::STORED && sizes.compressed_size != sizes.size {
+            let (found, expected) = (sizes.compressed_size, sizes.size);
+            return Err(ErrorKind::PayloadLength { found, expected }.into());
+        }
         if local.descriptor {
             self.output.write(&Local::descriptor(sizes))?;
         } else if known.is_none() {

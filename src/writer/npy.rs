@@ -221,14 +221,15 @@ impl<S: Sink> NpyWriter<S> {
             let preamble = header.preamble_size();
             let mut left = preamble;
             let mut start = Vec::with_capacity(preamble);
-            let (alignment, output) = (self.alignment, &mut self.output);
+            let (alignment, begin) = (self.alignment, self.output.position());
+            let output = &mut self.output;
             super::copy::decode(found, true, &mut |block| {
                 let (head, rest) = block.split_at(left.min(block.len()));
                 if left > 0 {
                     start.extend(head);
                     left -= head.len();
                     if left == 0 {
-                        output.write(&header::pad(std::mem::take(&mut start), alignment)?)?;
+                        output.write(&header::pad(std::mem::take(&mut start), begin, alignment)?)?;
                     }
                 }
                 output.write(rest)
@@ -280,7 +281,7 @@ impl<S: Sink> NpyWriter<S> {
             if count.is_none() && !output.sink().seeks() {
                 return Err(ErrorKind::NotSeekable.into());
             }
-            output.write(&header::pad(growing.preamble()?, alignment)?)?;
+            output.write(&header::pad(growing.preamble()?, start, alignment)?)?;
             Ok(growing)
         };
         match begin() {
@@ -291,7 +292,7 @@ impl<S: Sink> NpyWriter<S> {
 
     fn write(mut self, body: &Body<'_>) -> Result<S::Finished> {
         let output = &mut self.output;
-        let written = header::pad(body.preamble.clone(), self.alignment)
+        let written = header::pad(body.preamble.clone(), output.position(), self.alignment)
             .and_then(|preamble| output.write(&preamble))
             .and_then(|()| body.rest(&mut |block| output.write(block)));
         written.map_err(|error| self.about(error))?;
@@ -368,6 +369,9 @@ impl<T: Element, S: Sink> NpyRows<T, S> {
     }
 
     fn put(&mut self, work: impl FnOnce(Put<'_>) -> Result<()>) -> Result<()> {
+        if self.broken {
+            return Err(ErrorKind::Unfinished.into());
+        }
         self.broken = true;
         let output = &mut self.output;
         let result = work(&mut |bytes| output.write(bytes));
@@ -404,7 +408,7 @@ impl<T: Element, S: Sink> NpyRows<T, S> {
         }
         let (preamble, _) = self.growing.finish()?;
         if self.growing.is_open() {
-            self.output.patch(self.start, &header::pad(preamble, self.alignment)?)?;
+            self.output.patch(self.start, &header::pad(preamble, self.start, self.alignment)?)?;
         }
         Ok(())
     }

@@ -32,6 +32,11 @@ pub(super) enum Coding {
 }
 
 impl MemberOptions {
+    /// Refuses a level that there is not.
+    pub(super) fn check(self) -> crate::error::Result<()> {
+        self.coding.map_or(Ok(()), |coding| coding.check().map(drop))
+    }
+
     /// An array is stored; a member that is [copied](crate::NpzWriter::copy) keeps its method.
     ///
     /// ```

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use ndarray::{ArrayBase, Data, Dimension};
 
-use super::member::{Begun, most_deflated};
+use super::body::Put;
+use super::member::{Begun, Plan, most_deflated};
 use super::options::{Coding, MemberOptions};
 use super::sink::{Backend, Output, Sink};
 use super::{NpzWriter, key_of};
@@ -14,7 +15,7 @@ use crate::container::write::{Sizes, WIDE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::npy::element::Element;
 use crate::npy::header::{Header, Order};
-use crate::npy::save::{Item, Save};
+use crate::npy::save::{Item, gather};
 
 /// What is known of an array that grows along axis 0.
 pub(super) struct Growing<T> {
@@ -29,7 +30,7 @@ pub(super) struct Growing<T> {
 impl<T: Element> Growing<T> {
     pub(super) fn new(inner: &[usize], expected: Option<usize>) -> Result<Self> {
         let shape: Vec<usize> = [expected.unwrap_or(0)].iter().chain(inner).copied().collect();
-        let header = Header::new(T::dtype(), &shape, Order::C)?;
+        let header = Header::new(T::dtype_of(std::iter::empty())?, &shape, Order::C)?;
         // One row, so that it can be addressed, also where no number of them is given.
         let row = header.with_rows(1)?.count();
         if header.dtype().item_size() == 0 {
@@ -79,7 +80,9 @@ impl<T: Element> Growing<T> {
         match shape {
             [rows, inner @ ..] if Some(inner) == self.shape.get(1..) => self.add(*rows),
             _ => {
-                let (found, expected) = (shape.to_vec(), self.shape.clone());
+                let (found, mut expected) = (shape.to_vec(), self.shape.clone());
+                // As many as are given.
+                expected.iter_mut().zip(shape).take(1).for_each(|(to, rows)| *to = *rows);
                 Err(ErrorKind::ShapeMismatch { found, expected }.into())
             }
         }
@@ -108,18 +111,12 @@ pub(super) fn each_block<T: Element, A: Data<Elem = T> + Sync, D: Dimension>(
     if let Some(slice) = view.to_slice() {
         return put(bytemuck::cast_slice(slice));
     }
-    for row in view.rows() {
-        match row.to_slice() {
-            Some(slice) => put(bytemuck::cast_slice(slice))?,
-            None => row.blocks(put)?,
-        }
-    }
-    Ok(())
+    gather(&view, size_of::<T>(), put)
 }
 
 /// An array in the making: rows are added, then it is finished. Made by [`NpzWriter::rows`].
 ///
-/// Dropped unfinished, it leaves a member that is not whole: the writer then refuses to go on.
+/// Dropped unfinished, it takes back what it wrote, if the sink can seek; else the writer refuses to go on.
 ///
 /// ```
 /// use npzmap::{Npz, NpzWriter};
@@ -135,12 +132,19 @@ pub(super) fn each_block<T: Element, A: Data<Elem = T> + Sync, D: Dimension>(
 /// assert_eq!(npz.read::<f32, Ix2>("emb")?.row(2).to_vec(), [7.0, 8.0, 9.0]);
 /// # Ok::<(), npzmap::Error>(())
 /// ```
-#[must_use = "rows that are not finished leave the archive unusable"]
+#[must_use = "rows that are not finished are not in the archive"]
 pub struct Rows<'w, T, S: Sink> {
     writer: &'w mut NpzWriter<S>,
-    begun: Begun,
+    name: Box<str>,
+    /// Where the member begins.
+    start: u64,
+    /// Where its content begins.
+    content: u64,
+    /// Taken when it is completed.
+    begun: Option<Begun>,
+    /// A row was not written whole.
+    broken: bool,
     growing: Growing<T>,
-    preamble: usize,
     coder: Coder,
     /// Of the elements alone; that of the preamble goes before it at the end.
     crc: crc32fast::Hasher,
@@ -172,11 +176,20 @@ impl<T: Element, S: Sink> Rows<'_, T, S> {
             Coding::Deflate { .. } => (method::DEFLATED, content.map_or(WIDE, most_deflated), None),
         };
         let coder = Coder::new(options)?;
-        let begun = writer.begin(name, method, None, largest, inside)?;
-        let crc = crc32fast::Hasher::new();
-        let rows = Rows { writer, begun, growing, preamble: preamble.len(), coder, crc };
-        rows.coder.preamble(&preamble, &mut rows.writer.output)?;
-        Ok(rows)
+        let start = writer.output.position();
+        let begun = writer.begin(name, Plan { method, flags: 0, known: None, largest, inside });
+        let begun = begun.and_then(|begun| writer.output.write(&coder.enclose(&preamble)).map(|()| begun));
+        match begun {
+            Ok(begun) => {
+                let (name, content, crc) = (name.into(), begun.local.content(), crc32fast::Hasher::new());
+                let begun = Some(begun);
+                Ok(Rows { writer, name, start, content, begun, broken: false, growing, coder, crc })
+            }
+            Err(error) => {
+                writer.abandon(start);
+                Err(error)
+            }
+        }
     }
 
     /// Adds one row: its elements, in C order.
@@ -199,11 +212,8 @@ impl<T: Element, S: Sink> Rows<'_, T, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn push(&mut self, row: &[T]) -> Result<()> {
-        let result = self.growing.row(row).and_then(|bytes| {
-            self.crc.update(bytes);
-            self.coder.put(bytes, &mut self.writer.output)
-        });
-        result.map_err(|error| self.about(error))
+        let bytes = self.growing.row(row).map_err(|error| self.about(error))?;
+        self.put(|put| put(bytes))
     }
 
     /// Adds rows: an array whose axis 0 counts them, of any strides.
@@ -227,12 +237,21 @@ impl<T: Element, S: Sink> Rows<'_, T, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn extend<A: Data<Elem = T> + Sync, D: Dimension>(&mut self, rows: &ArrayBase<A, D>) -> Result<()> {
-        let result = self.growing.block(rows.shape()).and_then(|()| {
-            each_block(rows, &mut |bytes| {
-                self.crc.update(bytes);
-                self.coder.put(bytes, &mut self.writer.output)
-            })
+        self.growing.block(rows.shape()).map_err(|error| self.about(error))?;
+        self.put(|put| each_block(rows, put))
+    }
+
+    fn put(&mut self, work: impl FnOnce(Put<'_>) -> Result<()>) -> Result<()> {
+        if self.broken {
+            return Err(self.about(ErrorKind::Unfinished.into()));
+        }
+        self.broken = true;
+        let (crc, coder, output) = (&mut self.crc, &mut self.coder, &mut self.writer.output);
+        let result = work(&mut |bytes| {
+            crc.update(bytes);
+            coder.put(bytes, output)
         });
+        self.broken = result.is_err();
         result.map_err(|error| self.about(error))
     }
 
@@ -250,36 +269,44 @@ impl<T: Element, S: Sink> Rows<'_, T, S> {
     /// rows.push(&[1.0, 2.0, 3.0])?;
     /// let error = rows.finish().unwrap_err();
     /// assert!(matches!(error.kind(), ErrorKind::RowCount { found: 1, expected: 2 }));
-    /// assert!(matches!(w.finish().unwrap_err().kind(), ErrorKind::Unfinished));
+    /// assert!(matches!(w.finish().unwrap_err().kind(), ErrorKind::Unfinished)); // a stream does not go back
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn finish(mut self) -> Result<()> {
-        let sizes = self.complete().map_err(|error| self.about(error))?;
-        let Rows { writer, begun, .. } = self;
-        let name = begun.local.name.clone();
-        writer.end(begun, sizes).map_err(|error| writer.about(key_of(&name), error))?;
-        writer.replace(&name);
-        Ok(())
+        self.complete().map_err(|error| self.about(error))
     }
 
     fn about(&self, error: Error) -> Error {
-        self.writer.about(key_of(&self.begun.local.name), error)
+        self.writer.about(key_of(&self.name), error)
     }
 
-    fn complete(&mut self) -> Result<Sizes> {
+    fn complete(&mut self) -> Result<()> {
+        if self.broken {
+            return Err(ErrorKind::Unfinished.into());
+        }
         let (preamble, nbytes) = self.growing.finish()?;
-        let content = self.begun.local.content();
         let output = &mut self.writer.output;
         self.coder.finish(output)?;
-        let compressed_size = output.position() - content;
+        let compressed_size = output.position() - self.content;
         if self.growing.is_open() {
-            debug_assert_eq!(preamble.len(), self.preamble);
-            output.patch(content, &self.coder.enclose(&preamble))?;
+            output.patch(self.content, &self.coder.enclose(&preamble))?;
         }
         let mut crc = crc32fast::Hasher::new();
         crc.update(&preamble);
         crc.combine(&self.crc);
-        Ok(Sizes { crc32: crc.finalize(), compressed_size, size: nbytes.saturating_add(preamble.len() as u64) })
+        let size = nbytes.saturating_add(preamble.len() as u64);
+        if let Some(begun) = self.begun.take() {
+            self.writer.end(begun, Sizes { crc32: crc.finalize(), compressed_size, size })?;
+        }
+        self.writer.directory.drop_old(&self.name);
+        Ok(())
+    }
+}
+
+/// What was not finished is taken back.
+impl<T, S: Sink> Drop for Rows<'_, T, S> {
+    fn drop(&mut self) {
+        self.writer.abandon(self.start);
     }
 }
 
@@ -295,10 +322,6 @@ impl Coder {
                 Err(ErrorKind::UnsupportedMethod { method }.into())
             }
         }
-    }
-
-    fn preamble<S: Backend>(&self, preamble: &[u8], output: &mut Output<S>) -> Result<()> {
-        output.write(&self.enclose(preamble))
     }
 
     /// The preamble as it stands in the file. In a deflate stream it gets blocks that are not compressed (RFC 1951,
@@ -326,9 +349,10 @@ impl Coder {
         }
     }
 
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "stored rows need no end"))]
     fn finish<S: Backend>(&mut self, output: &mut Output<S>) -> Result<()> {
         match self {
-            Coder::Store => output.write(&[]),
+            Coder::Store => Ok(()),
             #[cfg(feature = "deflate")]
             Coder::Deflate(deflater) => deflater.finish(&mut |block| output.write(block)),
         }
@@ -338,7 +362,7 @@ impl Coder {
 impl<T, S: Sink> fmt::Debug for Rows<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows")
-            .field("key", &key_of(&self.begun.local.name))
+            .field("key", &key_of(&self.name))
             .field("rows", &self.growing.rows)
             .finish_non_exhaustive()
     }

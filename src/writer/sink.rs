@@ -40,6 +40,11 @@ pub(crate) mod backend {
 
         fn seek_to(&mut self, position: u64) -> io::Result<()>;
 
+        /// Takes off what lies behind `length`; false where that cannot be done.
+        fn truncate(&mut self, _length: u64) -> io::Result<bool> {
+            Ok(false)
+        }
+
         fn seeks(&self) -> bool {
             true
         }
@@ -160,11 +165,15 @@ pub(super) struct Output<S> {
     buffer: Vec<u8>,
     /// Where the buffer's first byte goes.
     flushed: u64,
+    /// What was given to the sink at most, before it went back.
+    reached: u64,
+    /// The sink failed: nobody knows what it holds.
+    failed: bool,
 }
 
 impl<S: Backend> Output<S> {
     pub(super) fn new(sink: S, position: u64) -> Self {
-        Output { sink, buffer: Vec::new(), flushed: position }
+        Output { sink, buffer: Vec::new(), flushed: position, reached: position, failed: false }
     }
 
     pub(super) fn sink(&self) -> &S {
@@ -184,7 +193,7 @@ impl<S: Backend> Output<S> {
             self.flush()?;
         }
         if bytes.len() >= BUFFER {
-            self.sink.put(bytes).map_err(|error| self.about(error))?;
+            self.on_sink(|sink| sink.put(bytes))?;
             self.flushed += bytes.len() as u64;
         } else {
             self.buffer.extend(bytes);
@@ -192,10 +201,25 @@ impl<S: Backend> Output<S> {
         Ok(())
     }
 
+    /// Works on the sink. Once that failed, nothing is done any more: whoever swallows an error does not make an archive
+    /// with a hole.
+    fn on_sink<R>(&mut self, work: impl FnOnce(&mut S) -> io::Result<R>) -> Result<R> {
+        if self.failed {
+            return Err(ErrorKind::Unfinished.into());
+        }
+        work(&mut self.sink).map_err(|error| {
+            self.failed = true;
+            // The sink knows its file: it is not that of a member that is being copied.
+            Error::from(error).in_file(self.sink.path())
+        })
+    }
+
     fn flush(&mut self) -> Result<()> {
         if !self.buffer.is_empty() {
-            self.sink.put(&self.buffer).map_err(|error| self.about(error))?;
-            self.flushed += self.buffer.len() as u64;
+            let buffer = std::mem::take(&mut self.buffer);
+            self.on_sink(|sink| sink.put(&buffer))?;
+            self.flushed += buffer.len() as u64;
+            self.buffer = buffer;
             self.buffer.clear();
         }
         Ok(())
@@ -209,26 +233,39 @@ impl<S: Backend> Output<S> {
             return Ok(());
         }
         self.flush()?;
-        let written = self.sink.seek_to(offset).and_then(|()| self.sink.put(bytes));
-        written.map_err(|error| self.about(error))?;
+        self.on_sink(|sink| sink.seek_to(offset).and_then(|()| sink.put(bytes)))?;
         self.check_position(offset + bytes.len() as u64)?;
-        self.sink.seek_to(self.flushed).map_err(|error| self.about(error))
-    }
-
-    /// An error of the sink, which knows its file: not that of a member that is being copied.
-    fn about(&self, error: io::Error) -> Error {
-        Error::from(error).in_file(self.sink.path())
+        let end = self.flushed;
+        self.on_sink(|sink| sink.seek_to(end))
     }
 
     /// Goes back to a position that was passed; what was written from there on will be written over.
     pub(super) fn rewind(&mut self, position: u64) -> Result<()> {
+        self.on_sink(|_| Ok(()))?;
         match position.checked_sub(self.flushed) {
             Some(left) => self.buffer.truncate(usize::try_from(left).unwrap_or(usize::MAX)),
             None => {
                 self.buffer.clear();
-                self.sink.seek_to(position).map_err(|error| self.about(error))?;
+                self.on_sink(|sink| sink.seek_to(position))?;
+                self.reached = self.reached.max(self.flushed);
                 self.flushed = position;
             }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that nothing of what was written before a [`rewind`](Output::rewind) is left behind the end.
+    pub(super) fn cover(&mut self) -> Result<()> {
+        self.flush()?;
+        let end = self.flushed;
+        if end >= self.reached || self.on_sink(|sink| sink.truncate(end))? {
+            return Ok(());
+        }
+        let mut left = self.reached - end;
+        while left > 0 {
+            let some = left.min(BUFFER as u64);
+            self.write(&vec![0; usize::try_from(some).unwrap_or(BUFFER)])?;
+            left -= some;
         }
         Ok(())
     }
@@ -240,8 +277,11 @@ impl<S: Backend> Output<S> {
     }
 
     fn check_position(&mut self, expected: u64) -> Result<()> {
-        match self.sink.position().map_err(|error| self.about(error))? {
-            Some(found) if found != expected => Err(ErrorKind::SinkMoved { found, expected }.into()),
+        match self.on_sink(|sink| sink.position())? {
+            Some(found) if found != expected => {
+                self.failed = true;
+                Err(ErrorKind::SinkMoved { found, expected }.into())
+            }
             _ => Ok(()),
         }
     }
@@ -251,14 +291,15 @@ impl<S: Backend> Output<S> {
         if self.sink.file().is_some() {
             self.flush()?;
         }
-        let Some(to) = self.sink.file() else {
-            return Ok(range.start);
-        };
-        let copied = copy_file_range(from, range.clone(), to, self.flushed);
-        let copied = copied.map_err(|error| self.about(error))?;
+        let (start, at) = (range.start, self.flushed);
+        let copied = self.on_sink(|sink| {
+            let Some(to) = sink.file() else { return Ok(0) };
+            let copied = copy_file_range(from, range, to, at)?;
+            sink.seek_to(at + copied)?;
+            Ok(copied)
+        })?;
         self.flushed += copied;
-        self.sink.seek_to(self.flushed).map_err(|error| self.about(error))?;
-        Ok(range.start + copied)
+        Ok(start + copied)
     }
 
     pub(super) fn finish(mut self) -> Result<S::Finished> {

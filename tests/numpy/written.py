@@ -29,6 +29,7 @@ LONG = 10**7  # headers longer than np.load's limit
 warnings.simplefilter("ignore")
 
 checks = different = 0
+skipped = set()  # needs ml_dtypes
 
 
 def check(what, ours, numpys):
@@ -146,9 +147,12 @@ def special(where, archive, loaded, names):
 
 def copied(where, archive, loaded, original):
     with zipfile.ZipFile(DATA / original) as old:
-        kept = [name for name in old.namelist() if name in archive.namelist()]
-        check(f"{where}: names", archive.namelist(), kept)
-        check(f"{where}: at least half", len(kept) * 2 >= len(old.namelist()), True)
+        names = old.namelist()
+        if original == "keys.npz":
+            # But for names that are there twice, or are cut at NUL.
+            names = [name for name in names if name in archive.namelist()]
+            check(f"{where}: most names", len(names) >= len(old.namelist()) - 4, True)
+        check(f"{where}: names", archive.namelist(), names)
         for info in archive.infolist():
             check(f"{where}: {info.filename}", archive.read(info.filename), old.read(info.filename))
 
@@ -175,9 +179,15 @@ def main():
                     special(path.name, archive, loaded, names)
                     continue
                 check(f"{path.name}: not empty", len(loaded.files) > 1, True)
+                if path.name == "huge.npz":
+                    check("huge.npz", [info.file_size > 2**32 for info in archive.infolist()], [True, False])
+                    compare("huge.npz", archive, loaded, "f4 3x4 C", described("f4 3x4 C"))
+                    continue
                 for key in loaded.files if path.name != "many.npz" else loaded.files[::1000] + loaded.files[-1:]:
                     expected = described(key)
-                    if expected is not None:
+                    if expected is None:
+                        skipped.add(key.split(" ")[0])
+                    else:
                         compare(f"{path.name}: {key}", archive, loaded, key, expected)
                 if path.name == "many.npz":
                     check("many.npz", len(loaded.files), 70_000)
@@ -185,6 +195,8 @@ def main():
         expected = described(path.stem)
         check(path.name, path.read_bytes(), npy(expected))
         check(f"{path.name}: mapped", np.load(path, mmap_mode="r").tobytes(), expected.tobytes())
+    if skipped:
+        print(f"without ml_dtypes: {', '.join(skipped)} not compared")
     print(f"{checks} checks, {different} different")
     sys.exit(bool(different))
 

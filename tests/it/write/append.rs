@@ -72,25 +72,119 @@ fn what_fails_replaces_nothing() {
 }
 
 #[test]
-fn a_key_is_replaced_whatever_its_name_was_encoded_in_and_with_or_without_a_suffix() {
+fn a_key_is_replaced_whatever_its_name_was_encoded_in() {
     let (_folder, path) = copy_of("cp437.npz");
-    let old = keys(&Npz::open(&path).unwrap());
+    let old = Npz::open(&path).unwrap();
     let mut w = NpzWriter::append(&path).unwrap();
-    for key in &old {
-        w.add(key, &[1_u8]).unwrap();
+    for member in &old {
+        let is_array = member.text().ends_with(".npy");
+        let added = if is_array { w.add(&member.key(), &[1_u8]) } else { w.add_bytes(&member.key(), b"new") };
+        added.unwrap();
     }
     w.finish().unwrap();
     let npz = Npz::open(&path).unwrap();
-    assert_eq!(keys(&npz), old);
-    assert!(npz.members().all(|member| member.read::<u8, Ix1>().unwrap().to_vec() == [1]));
+    assert_eq!(keys(&npz), keys(&old));
+    for member in &npz {
+        match member.read::<u8, Ix1>() {
+            Ok(array) => assert_eq!(array.to_vec(), [1]),
+            Err(_) => assert_eq!(*member.bytes().unwrap(), *b"new"),
+        }
+    }
+}
 
+#[test]
+fn only_the_member_of_this_very_name_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
     let mut w = NpzWriter::create(&path).unwrap();
-    w.add_bytes("notes", b"raw").unwrap();
+    w.add_bytes("config", b"raw").unwrap();
+    w.add("weights", &[1_u8]).unwrap();
     w.finish().unwrap();
     let mut w = NpzWriter::append(&path).unwrap();
-    w.add("notes", &[1_u8]).unwrap();
+    for error in [w.add("config", &[1_u8]), w.add_bytes("weights", b"raw")] {
+        assert!(matches!(error.unwrap_err().kind(), ErrorKind::BadKey { .. }));
+    }
+    w.add_bytes("config", b"other").unwrap();
+    w.add("weights", &[2_u8]).unwrap();
     w.finish().unwrap();
-    assert_eq!(Npz::open(&path).unwrap().read::<u8, Ix1>("notes").unwrap().to_vec(), [1]);
+    let npz = Npz::open(&path).unwrap();
+    assert_eq!(keys(&npz), ["config", "weights"]);
+    assert_eq!(*npz.member("config").unwrap().bytes().unwrap(), *b"other");
+
+    // Of an archive that has both under one key, either can be replaced.
+    let bytes = crate::forge::Archive::new(vec![
+        crate::forge::stored("x", b"raw"),
+        crate::forge::stored("x.npy", &crate::forge::u32s(&[1])),
+    ]);
+    std::fs::write(&path, bytes.bytes()).unwrap();
+    let mut w = NpzWriter::append(&path).unwrap();
+    w.add("x", &[2_u32]).unwrap();
+    w.finish().unwrap();
+    let npz = Npz::open(&path).unwrap();
+    assert_eq!(*npz.member("x").unwrap().bytes().unwrap(), *b"raw");
+    assert_eq!(npz.read::<u32, Ix1>("x.npy").unwrap().to_vec(), [2]);
+}
+
+#[test]
+fn names_that_are_there_twice_a_comment_and_zip64_are_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let mut archive = crate::forge::Archive::new(vec![
+        crate::forge::stored("x.npy", &crate::forge::u32s(&[1])),
+        crate::forge::stored("x.npy", &crate::forge::u32s(&[2])),
+        crate::forge::stored("y.npy", &crate::forge::u32s(&[3])),
+    ]);
+    archive.end.comment = b"a comment".to_vec();
+    archive.lay_out();
+    std::fs::write(&path, archive.bytes()).unwrap();
+    let mut w = NpzWriter::append(&path).unwrap();
+    assert_eq!(w.len(), 3);
+    w.add("x", &[4_u32]).unwrap();
+    assert_eq!(w.len(), 2);
+    w.finish().unwrap();
+    let npz = Npz::open(&path).unwrap();
+    assert_eq!(keys(&npz), ["y", "x"]);
+    assert_eq!(npz.read::<u32, Ix1>("x").unwrap().to_vec(), [4]);
+
+    let mut w = NpzWriter::create(&path).unwrap().sync(false);
+    (0..66_000_u32).try_for_each(|i| w.add_bytes(&i.to_string(), b"")).unwrap();
+    w.finish().unwrap();
+    let mut w = NpzWriter::append(&path).unwrap().sync(false);
+    w.add("x", &[5_u32]).unwrap();
+    w.finish().unwrap();
+    let npz = Npz::open(&path).unwrap();
+    assert_eq!((npz.len(), npz.read::<u32, Ix1>("x").unwrap()[0]), (66_001, 5));
+}
+
+#[test]
+fn all_of_many_members_can_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let mut w = NpzWriter::create(&path).unwrap().sync(false);
+    (0..20_000_u32).try_for_each(|i| w.add_bytes(&i.to_string(), b"old")).unwrap();
+    w.finish().unwrap();
+    let mut w = NpzWriter::append(&path).unwrap().sync(false);
+    (0..20_000_u32).rev().try_for_each(|i| w.add_bytes(&i.to_string(), b"new")).unwrap();
+    assert_eq!(w.len(), 20_000);
+    w.finish().unwrap();
+    let npz = Npz::open(&path).unwrap();
+    assert_eq!(npz.len(), 20_000);
+    assert!(npz.members().all(|member| *member.bytes().unwrap() == *b"new"));
+}
+
+#[test]
+fn what_is_refused_in_its_midst_is_taken_back() {
+    let (_folder, path) = copy_of("model-batch.npz");
+    let mut w = NpzWriter::append(&path).unwrap();
+    let mut rows = w.rows::<f64>("labels", &[100_000]).unwrap();
+    rows.push(&vec![1.0; 100_000]).unwrap();
+    drop(rows);
+    w.add("x", &[1.5]).unwrap();
+    w.finish().unwrap();
+    let npz = Npz::open(&path).unwrap();
+    assert_eq!(keys(&npz), ["features", "labels", "sample_ids", "x"]);
+    npz.verify().unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() < 2000);
 }
 
 #[test]
@@ -103,6 +197,20 @@ fn pushed_arrays_go_on_counting() {
     w.push(&[1.0]).unwrap();
     w.finish().unwrap();
     assert_eq!(keys(&Npz::open(&path).unwrap()).last().unwrap(), &format!("arr_{numbers}"));
+}
+
+#[test]
+fn after_the_last_number_there_is_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let mut w = NpzWriter::create(&path).unwrap();
+    w.add("arr_18446744073709551615", &[1_u8]).unwrap();
+    w.add("arr_+5", &[1_u8]).unwrap();
+    w.finish().unwrap();
+    let mut w = NpzWriter::append(&path).unwrap();
+    assert!(matches!(w.push(&[2_u8]).unwrap_err().kind(), ErrorKind::BadKey { .. }));
+    w.finish().unwrap();
+    assert_eq!(Npz::open(&path).unwrap().read::<u8, Ix1>("arr_18446744073709551615").unwrap()[0], 1);
 }
 
 #[test]

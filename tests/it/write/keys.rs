@@ -67,11 +67,23 @@ fn a_name_that_was_used_is_refused_before_a_byte_is_written() {
     let error = refused(|w| w.add("x", &[1]), &|w| w.add("x", &[2]));
     assert_eq!(error.to_string(), "x: the key is in the archive already");
     refused(|w| w.add("x", &[1]), &|w| w.add_bytes("x.npy", b"2"));
+    refused(|w| w.add_bytes("x.npy", b"1"), &|w| w.add("x", &[2]));
     refused(|w| w.push(&[1]), &|w| w.add("arr_0", &[2]));
     refused(|w| w.add("x", &[1]), &|w| w.rows::<u8>("x", &[]).map(drop));
     let npz = Npz::open(crate::fixtures::path("model-batch.npz")).unwrap();
     let error = refused(|w| w.add("labels", &[1]), &|w| w.copy(&npz.member("labels").unwrap()));
     assert!(matches!(error.kind(), ErrorKind::BadKey { .. }));
+}
+
+#[test]
+fn a_name_that_would_hide_another_member_or_be_hidden_is_refused() {
+    let error = refused(|w| w.add_bytes("x", b"1"), &|w| w.add("x", &[2]));
+    assert_eq!(error.to_string(), "x: the key is the name of a member that is no array");
+    let error = refused(|w| w.add("x", &[1]), &|w| w.add_bytes("x", b"2"));
+    assert_eq!(error.to_string(), "x: the key is that of an array, which this name would hide");
+    // Two arrays, as NumPy has them.
+    let npz = written(|w| w.add("x", &[1]).and_then(|()| w.add("x.npy", &[2])));
+    assert_eq!(keys(&npz), ["x", "x.npy"]);
 }
 
 #[test]

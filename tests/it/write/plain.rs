@@ -38,6 +38,18 @@ fn blanks_align_up_to_what_numpy_accepts() {
 }
 
 #[test]
+fn a_file_that_follows_other_bytes_is_aligned_in_the_whole() {
+    for (before, alignment) in [(10, 512), (64, 64), (1, 4096)] {
+        let mut sink = Cursor::new(vec![1_u8; before]);
+        sink.set_position(before as u64);
+        let file = NpyWriter::new(sink).unwrap().align(alignment).unwrap().add(&[1.5_f64]).unwrap().into_inner();
+        let npy = Npy::new(&file[before..]).unwrap();
+        assert_eq!((before + npy.header().unwrap().preamble_size()) as u64 % alignment, 0);
+        assert_eq!(npy.read::<f64, Ix1>().unwrap()[0], 1.5);
+    }
+}
+
+#[test]
 fn a_member_becomes_a_file_with_its_own_header() {
     for name in ["kinds-stored.npz", "kinds-deflated.npz", "versions.npz", "records-stored.npz", "wide-records.npz"] {
         let npz = Npz::open(fixtures::path(name)).unwrap();

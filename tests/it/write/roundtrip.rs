@@ -11,6 +11,16 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use zip::ZipArchive;
 
+#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C)]
+struct Hit {
+    id: u32,
+    _padding: [u8; 4],
+    position: [f64; 3],
+}
+
+npzmap::record!(Hit { id: u32, position: [f64; 3] });
+
 /// How an array lies in memory: made from a larger one by steps and offsets along each axis, its axes in some order.
 #[derive(Clone, Debug)]
 struct Layout {
@@ -35,7 +45,12 @@ fn layout() -> impl Strategy<Value = Layout> {
         1 => vec(1_usize..2, 60..65),
         1 => Just(vec![3000, 7]),
     ];
-    (shape, any::<bool>(), vec(prop_oneof![3 => Just(1), 1 => Just(2), 1 => Just(-1), 1 => Just(-3)], 64), 0_usize..7)
+    (
+        shape,
+        any::<bool>(),
+        vec(prop_oneof![3 => Just(1), 1 => Just(2), 1 => Just(-1), 1 => Just(-3)], 64),
+        any::<usize>(),
+    )
         .prop_map(|(shape, fortran, steps, permuted)| Layout { shape, fortran, steps, permuted })
 }
 
@@ -49,7 +64,7 @@ fn options() -> impl Strategy<Value = MemberOptions> {
 
 fn case() -> impl Strategy<Value = Case> {
     let key = prop_oneof!["[a-z/._]{0,12}", "\\PC{0,8}", Just("x.npy".to_owned())];
-    (key, 0..KINDS.len(), layout(), any::<u64>(), options()).prop_map(|(key, dtype, layout, seed, options)| Case {
+    (key, 0..kinds().len(), layout(), any::<u64>(), options()).prop_map(|(key, dtype, layout, seed, options)| Case {
         key,
         dtype,
         layout,
@@ -83,7 +98,15 @@ fn with_array<T: Element>(case: &Case, work: &mut dyn FnMut(ArrayViewD<'_, T>)) 
         view.slice_axis_inplace(Axis(axis), Slice::new(0, None, *step));
     }
     if view.ndim() > 0 {
-        let axes: Vec<usize> = (0..view.ndim()).map(|axis| (axis + permuted) % shape.len()).collect();
+        // Any permutation: each number takes the next axis out of those that are left.
+        let (mut left, mut number): (Vec<usize>, _) = ((0..view.ndim()).collect(), *permuted);
+        let axes: Vec<usize> = (0..view.ndim())
+            .map(|_| {
+                let axis = number % left.len();
+                number /= left.len();
+                left.remove(axis)
+            })
+            .collect();
         view = view.permuted_axes(IxDyn(&axes));
     }
     work(view);
@@ -116,6 +139,50 @@ macro_rules! kinds {
     ($($type:ty),* $(,)?) => { &[$((add::<$type, _>, add::<$type, _>, check::<$type>)),*] };
 }
 
+/// Text that has the shape and the strides of the case, but not its elements.
+fn texts(case: &Case, work: &mut dyn FnMut(ArrayD<String>)) {
+    with_array::<u8>(case, &mut |array| work(array.mapv(|byte| "é".repeat(usize::from(byte % 5)) + &byte.to_string())));
+}
+
+fn add_texts<S: Sink>(w: &mut NpzWriter<S>, case: &Case) {
+    texts(case, &mut |array| w.add_with(&case.key, &array.t(), case.options).unwrap());
+}
+
+fn check_texts(npz: &Npz<&[u8]>, case: &Case, _: u64) {
+    let name = format!("{}.npy", case.key);
+    let member = npz.members().find(|member| member.name() == name.as_bytes()).unwrap();
+    texts(case, &mut |array| assert_eq!(member.strings().unwrap(), array.t()));
+}
+
+const TEXTS: (Write, Stream, Check) = (add_texts, add_texts, check_texts);
+
+/// All of them, those of the feature `half` among them.
+fn kinds() -> Vec<(Write, Stream, Check)> {
+    let mut kinds = KINDS.to_vec();
+    kinds.push(TEXTS);
+    #[cfg(feature = "half")]
+    kinds.extend(half_kinds());
+    kinds
+}
+
+#[cfg(feature = "half")]
+fn half_kinds() -> [(Write, Stream, Check); 2] {
+    use npzmap::half::{bf16, f16};
+
+    /// What NumPy has no type for is taken as what the caller says.
+    fn check_bf16(npz: &Npz<&[u8]>, case: &Case, _: u64) {
+        let name = format!("{}.npy", case.key);
+        let member = npz.members().find(|member| member.name() == name.as_bytes()).unwrap();
+        with_array::<bf16>(case, &mut |array| {
+            let read = member.read_as::<bf16, IxDyn>().unwrap();
+            assert_eq!(read.shape(), array.shape());
+            assert!(read.iter().zip(&array).all(|(a, b)| a.to_bits() == b.to_bits()));
+        });
+    }
+
+    [(add::<f16, _>, add::<f16, _>, check::<f16>), (add::<bf16, _>, add::<bf16, _>, check_bf16)]
+}
+
 const KINDS: &[(Write, Stream, Check)] = kinds![
     bool,
     i8,
@@ -133,6 +200,7 @@ const KINDS: &[(Write, Stream, Check)] = kinds![
     FixedStr<3>,
     npzmap::FixedBytes<5>,
     Unaligned<f64>,
+    Hit,
 ];
 
 /// Memory that begins at a multiple of 32 KiB, as a map of a file does of 4 KiB.
@@ -158,7 +226,7 @@ fn holds(archive: &[u8], cases: &BTreeMap<String, Case>, alignment: u64) {
     assert_eq!(npz.len(), cases.len());
     npz.verify().unwrap();
     for case in cases.values() {
-        KINDS[case.dtype].2(&npz, case, alignment);
+        kinds()[case.dtype].2(&npz, case, alignment);
     }
     let mut zip = ZipArchive::new(Cursor::new(archive)).unwrap();
     for (index, member) in npz.members().enumerate() {
@@ -182,8 +250,8 @@ fn any_array_is_read_back_from_any_sink_at_any_alignment() {
         let mut seekable = NpzWriter::new(Cursor::new(Vec::new())).unwrap().align(alignment).unwrap();
         let mut streamed = NpzWriter::stream(Vec::new()).align(alignment).unwrap();
         for case in cases.values() {
-            KINDS[case.dtype].0(&mut seekable, case);
-            KINDS[case.dtype].1(&mut streamed, case);
+            kinds()[case.dtype].0(&mut seekable, case);
+            kinds()[case.dtype].1(&mut streamed, case);
         }
         holds(&seekable.finish().unwrap().into_inner(), &cases, alignment);
         holds(&streamed.finish().unwrap(), &cases, alignment);

@@ -99,7 +99,7 @@ fn another_shape_or_number_is_refused_and_the_rows_stay_as_they_were() {
         rows.push(&[1, 2, 3, 4])?;
         assert!(matches!(rows.push(&[1, 2, 3]).unwrap_err().kind(), ErrorKind::ShapeMismatch { .. }));
         let error = rows.extend(&Array3::<u8>::zeros((1, 2, 3))).unwrap_err();
-        assert_eq!(error.to_string(), "r: the array's shape is [1, 2, 3], the destination's [3, 2, 2]");
+        assert_eq!(error.to_string(), "r: the array's shape is [1, 2, 3], the destination's [1, 2, 2]");
         let error = rows.extend(&Array3::<u8>::zeros((3, 2, 2))).unwrap_err();
         assert_eq!(error.to_string(), "r: 4 rows, 3 were announced");
         rows.extend(&Array3::<u8>::ones((2, 2, 2)))?;
@@ -109,7 +109,38 @@ fn another_shape_or_number_is_refused_and_the_rows_stay_as_they_were() {
 }
 
 #[test]
-fn rows_that_are_dropped_or_too_few_leave_a_writer_that_refuses() {
+fn rows_that_are_dropped_or_too_few_are_taken_back_where_the_sink_can_seek() {
+    for rows in [0, 1, 400] {
+        let npz = written(|w| {
+            w.add("before", &[1.5])?;
+            let mut short = w.rows_with::<u8>("r", &[1000], Some(1000), MemberOptions::new())?;
+            (0..rows).try_for_each(|_| short.push(&[7; 1000]))?;
+            if rows == 1 {
+                drop(short);
+            } else {
+                let error = short.finish().unwrap_err();
+                assert_eq!(error.to_string(), format!("r: {rows} rows, 1000 were announced"));
+            }
+            w.add("r", &[2.5])
+        });
+        assert_eq!(super::keys(&npz), ["before", "r"]);
+        assert_eq!(npz.read::<f64, Ix1>("r").unwrap()[0], 2.5);
+        npz.verify().unwrap();
+    }
+    // What was written already lies between the members and the directory, as zeros.
+    let npz = written(|w| {
+        let mut rows = w.rows::<u8>("r", &[1 << 20])?;
+        rows.push(&vec![7; 1 << 20])?;
+        drop(rows);
+        w.add("x", &[1.5])
+    });
+    assert_eq!((npz.len(), npz.source().len() > 1 << 20), (1, true));
+    assert!(npz.source()[1000..1 << 20].iter().all(|byte| [0, 7].contains(byte)));
+    npz.verify().unwrap();
+}
+
+#[test]
+fn rows_that_are_dropped_or_too_few_leave_a_stream_that_refuses() {
     let mut w = NpzWriter::stream(Vec::new());
     drop(w.rows_with::<u8>("r", &[2], Some(1), MemberOptions::new()).unwrap());
     assert!(matches!(w.add("x", &[1]).unwrap_err().kind(), ErrorKind::Unfinished));
@@ -119,6 +150,25 @@ fn rows_that_are_dropped_or_too_few_leave_a_writer_that_refuses() {
     let error = w.rows_with::<u8>("r", &[2], Some(1), MemberOptions::new()).unwrap().finish().unwrap_err();
     assert_eq!(error.to_string(), "r: 0 rows, 1 were announced");
     assert!(w.finish().is_err());
+}
+
+/// Its values are eight bytes, its dtype says four.
+#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(transparent)]
+struct Odd(u64);
+
+impl npzmap::Element for Odd {
+    fn dtype() -> npzmap::Dtype {
+        u32::dtype()
+    }
+}
+
+#[test]
+fn an_element_of_another_size_than_its_dtype_is_refused() {
+    let mut w = NpzWriter::stream(Vec::new());
+    assert!(matches!(w.rows::<Odd>("r", &[2]).unwrap_err().kind(), ErrorKind::DtypeMismatch { .. }));
+    assert!(matches!(w.add("a", &[Odd(1)]).unwrap_err().kind(), ErrorKind::DtypeMismatch { .. }));
+    assert_eq!(Npz::new(w.finish().unwrap()).unwrap().len(), 0);
 }
 
 #[test]

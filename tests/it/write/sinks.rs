@@ -65,6 +65,51 @@ fn after_an_error_of_the_sink_nothing_goes_on() {
     assert!(matches!(w.finish().map(drop).unwrap_err().kind(), ErrorKind::Unfinished));
 }
 
+/// Fails once, and then takes everything.
+struct Once(Vec<u8>, bool);
+
+impl Write for Once {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() >= 300_000 && !std::mem::replace(&mut self.1, true) {
+            return Err(io::ErrorKind::Other.into());
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An array that takes no notice of what it is told.
+struct Careless;
+
+impl npzmap::Save for Careless {
+    fn header(&self) -> npzmap::Result<npzmap::Header> {
+        npzmap::Header::new("|u1".parse()?, &[800_000], npzmap::Order::C)
+    }
+
+    fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {
+        let _ = put(&[7; 400_000]);
+        let _ = put(&[7; 400_000]);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_failed_once_is_not_trusted_again() {
+    let mut w = NpzWriter::stream(Once(Vec::new(), false));
+    let mut rows = w.rows_with::<u8>("r", &[400_000], Some(2), MemberOptions::new()).unwrap();
+    assert!(rows.push(&[7; 400_000]).is_err());
+    assert!(matches!(rows.push(&[7; 400_000]).unwrap_err().kind(), ErrorKind::Unfinished));
+    assert!(matches!(rows.finish().unwrap_err().kind(), ErrorKind::Unfinished));
+    assert!(matches!(w.finish().map(drop).unwrap_err().kind(), ErrorKind::Unfinished));
+
+    let mut w = NpzWriter::stream(Once(Vec::new(), false));
+    let _ = w.add("careless", &Careless);
+    assert!(w.finish().is_err());
+}
+
 #[test]
 fn an_archive_can_follow_other_bytes_and_is_aligned_in_the_whole_file() {
     let mut sink = Cursor::new(b"#!/bin/sh\n".to_vec());

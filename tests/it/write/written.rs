@@ -4,6 +4,7 @@
 //! A key says what the array is, so that Python makes the same: dtype, shape, and what was done to it.
 
 use std::fs;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bytemuck::{Pod, Zeroable};
@@ -193,6 +194,15 @@ fn write(folder: &Path) -> Result<()> {
     }
     w.finish()?;
 
+    // More than 4 GiB, of which the file system keeps only what is not zero.
+    let mut w = NpzWriter::new(Holes(fs::File::create(at("huge.npz"))?))?;
+    let row = vec![0_u8; 64 << 20];
+    let mut rows = w.rows::<u8>("huge", &[row.len()])?;
+    (0..65).try_for_each(|_| rows.push(&row))?;
+    rows.finish()?;
+    w.add("f4 3x4 C", &x)?;
+    w.finish()?;
+
     // NumPy's own, moved: the script looks into the original.
     for name in [
         "kinds-stored.npz",
@@ -219,6 +229,31 @@ fn write(folder: &Path) -> Result<()> {
         save(at(name), &sample::<f64>("f8", &[3, 4], fortran))?;
     }
     Ok(())
+}
+
+/// A file in which zeros are holes.
+struct Holes(fs::File);
+
+impl Write for Holes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+        let bytes = &bytes[..bytes.len().min(ZEROS.len())];
+        if bytes == &ZEROS[..bytes.len()] {
+            self.0.seek(SeekFrom::Current(bytes.len() as i64))?;
+            return Ok(bytes.len());
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Seek for Holes {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
 }
 
 #[expect(non_camel_case_types, reason = "NumPy's name")]
