@@ -67,6 +67,7 @@ mod options;
 mod plain;
 mod shared;
 mod source;
+mod stream;
 mod take;
 #[cfg(feature = "write")]
 mod writer;
@@ -95,6 +96,7 @@ pub use options::{OpenOptions, Verify};
 pub use plain::Npy;
 pub use shared::{Holder, SharedArray};
 pub use source::{FileSource, InMemory, ReadAt, Source};
+pub use stream::Stream;
 pub use take::Payload;
 #[cfg(feature = "write")]
 pub use writer::{

@@ -23,6 +23,7 @@ use crate::npy::strided::Strided;
 #[cfg(doc)]
 use crate::npz::Npz;
 use crate::source::{InMemory, ReadAt, Source};
+use crate::stream::Stream;
 use crate::take::Payload;
 
 /// How a member is compressed (APPNOTE 4.4.5).
@@ -261,6 +262,57 @@ impl<'a, S: Source> Member<'a, S> {
         self.find(|found| found.bytes())
     }
 
+    /// Lends the whole content as a stream: any size, in bounded memory. What was read to its end has been held against
+    /// its CRC-32 when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the member, and what `work` returns.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?;
+    /// let mut notes = Vec::new();
+    /// npz.member("notes.txt")?.stream(|stream| std::io::copy(stream, &mut notes))?;
+    /// assert_eq!(notes, b"plain text\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stream<T, E: From<Error>>(&self, work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>) -> Result<T, E> {
+        let about = |error: Error| error.in_member(self.key()).in_file(self.npz.path());
+        self.find(|found| found.stream(&about, work))?
+    }
+
+    /// Lends the elements as a stream, as they lie: in the byte order of the dtype and the order of the header.
+    ///
+    /// # Errors
+    ///
+    /// As [`header`](Member::header), [`Pickled`](ErrorKind::Pickled), and what `work` returns.
+    ///
+    /// ```
+    /// use npzmap::{Error, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let sum = npz.member("labels")?.stream_elements(|header, stream| {
+    ///     let mut sum = 0;
+    ///     for _ in 0..header.count() {
+    ///         let mut item = [0; 8];
+    ///         stream.read_exact(&mut item)?;
+    ///         sum += i64::from_le_bytes(item);
+    ///     }
+    ///     Ok::<_, Error>(sum)
+    /// })?;
+    /// assert_eq!(sum, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn stream_elements<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let about = |error: Error| error.in_member(self.key()).in_file(self.npz.path());
+        self.find(|found| found.stream_elements(&about, work))?
+    }
+
     /// Reads the member and holds it against its CRC-32.
     ///
     /// # Errors
@@ -442,6 +494,24 @@ impl<'a, S: Source> Member<'a, S> {
     /// ```
     pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
         self.find(|found| found.read_rows(rows))
+    }
+
+    /// As [`Npz::read_rows_any`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_rows_any`], but for the key.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let AnyArray::Str(ids) = npz.member("sample_ids")?.read_rows_any(1..2)? else { panic!("another dtype") };
+    /// assert_eq!(ids[[0]], "train-002");
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_rows_any(&self, rows: Range<usize>) -> Result<AnyArray> {
+        self.find(|found| found.read_rows_any(rows))
     }
 
     /// As [`Npz::read_any`].

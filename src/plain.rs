@@ -20,6 +20,7 @@ use crate::npy::strided::Strided;
 use crate::options::{OpenOptions, Verify};
 use crate::shared::{Holder, SharedArray, sealed};
 use crate::source::{FileSource, InMemory, ReadAt, Source};
+use crate::stream::Stream;
 use crate::take::Payload;
 
 /// A file that is one array, as `np.save` writes it. The verbs are those of [`Npz`](crate::Npz), without a key.
@@ -207,6 +208,45 @@ impl<S: Source> Npy<S> {
     /// ```
     pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
         self.find(|found| found.read_rows(rows))
+    }
+
+    /// As [`Npz::read_rows_any`](crate::Npz::read_rows_any).
+    ///
+    /// # Errors
+    ///
+    /// As [`Npz::read_rows_any`](crate::Npz::read_rows_any), but for the key.
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    ///
+    /// let npy = Npy::open("tests/data/plain.npy")?;
+    /// assert_eq!(npy.read_rows_any(0..1)?.shape()[0], 1);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_rows_any(&self, rows: Range<usize>) -> Result<AnyArray> {
+        self.find(|found| found.read_rows_any(rows))
+    }
+
+    /// As [`Member::stream_elements`](crate::Member::stream_elements).
+    ///
+    /// # Errors
+    ///
+    /// As [`Member::stream_elements`](crate::Member::stream_elements).
+    ///
+    /// ```
+    /// use npzmap::{Error, Npy};
+    ///
+    /// let npy = Npy::open("tests/data/plain.npy")?;
+    /// let left = npy.stream_elements(|_, stream| Ok::<_, Error>(stream.left()))?;
+    /// assert_eq!(left, npy.header()?.nbytes() as u64);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn stream_elements<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let about = |error: Error| error.in_file(self.path.as_deref());
+        self.find(|found| found.stream_elements(&about, work))?
     }
 
     /// As [`Npz::read_any`](crate::Npz::read_any).

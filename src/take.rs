@@ -233,9 +233,29 @@ impl<'a, S: Source> Found<'a, S> {
     }
 
     pub(crate) fn read_rows<T: Element, D: Dimension>(&self, range: Range<usize>) -> Result<Array<T, D>> {
+        let check = |header: &Header| array::check::<T>(header, Typed::Declared);
+        self.rows(range, check, |part, fill| array::read(part, fill))
+    }
+
+    pub(crate) fn read_rows_any(&self, range: Range<usize>) -> Result<AnyArray> {
+        let check = |_: &Header| Ok(());
+        self.rows(range, check, |part, fill| {
+            if any::is_text(part) {
+                self.check_memory(array::strings_nbytes(part))?;
+            }
+            any::read(part, fill)
+        })
+    }
+
+    fn rows<A>(
+        &self,
+        range: Range<usize>,
+        check: impl FnOnce(&Header) -> Result<()>,
+        read: impl FnOnce(&Header, &mut dyn FnMut(&mut [u8]) -> Result<()>) -> Result<A>,
+    ) -> Result<A> {
         let check = |header: &Header| {
-            array::check::<T>(header, Typed::Declared)?;
-            let (part, rows) = rows::plan(header, range.clone())?;
+            check(header)?;
+            let (part, rows) = rows::plan(header, range)?;
             self.check_budget(part.nbytes())?;
             Ok::<_, Error>((part, rows))
         };
@@ -246,13 +266,13 @@ impl<'a, S: Source> Found<'a, S> {
             // In memory there is nothing to gain by reading pieces together.
             let gap = if matches!(elements, Elements::Here { .. }) { 0 } else { rows::GAP };
             let read_at = |offset: usize, piece: &mut [u8]| self.read_piece(&header, elements, offset, piece);
-            let array = array::read(&part, |bytes| rows.gather(bytes, gap, read_at));
+            let array = read(&part, &mut |bytes| rows.gather(bytes, gap, read_at));
             return array.map_err(|error| in_whole(error, &rows, &header));
         }
         let always = self.verify == Verify::Always;
         self.array(always, |header, content| {
             let (part, rows) = check(&header)?;
-            let array = array::read(&part, |bytes| {
+            let array = read(&part, &mut |bytes| {
                 let skip = |content: &mut &mut Content<'_>, count: usize| content.skip(count as u64);
                 let read = |content: &mut &mut Content<'_>, piece: &mut [u8]| content.read_exact(piece);
                 rows.stream(bytes, &mut &mut *content, skip, read)?;
@@ -304,11 +324,14 @@ impl<'a, S: Source> Found<'a, S> {
 
 /// An element's position in the part becomes that in the array.
 fn in_whole(error: Error, rows: &rows::Rows, header: &Header) -> Error {
-    let ErrorKind::InvalidElement { index, element } = error.kind() else {
-        return error;
-    };
-    let index = rows.position(*index, header.dtype().item_size());
-    ErrorKind::InvalidElement { index, element: element.clone() }.into()
+    let whole = |index: usize| rows.position(index, header.dtype().item_size());
+    match error.kind() {
+        ErrorKind::InvalidElement { index, element } => {
+            ErrorKind::InvalidElement { index: whole(*index), element: element.clone() }.into()
+        }
+        ErrorKind::BadText { index, problem } => ErrorKind::BadText { index: whole(*index), problem }.into(),
+        _ => error,
+    }
 }
 
 fn to_the_end(content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {

@@ -148,6 +148,25 @@ impl<S: Source> Npz<S> {
         self.member(key)?.read_rows(rows)
     }
 
+    /// Part of axis 0 of an array whose dtype is only known at run time: [`read_rows`](Npz::read_rows) with the answer of
+    /// [`read_any`](Npz::read_any).
+    ///
+    /// # Errors
+    ///
+    /// As [`read_rows`](Npz::read_rows), without those of the type.
+    ///
+    /// ```
+    /// use npzmap::{AnyArray, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let AnyArray::F32(rows) = npz.read_rows_any("features", 1..3)? else { panic!("another dtype") };
+    /// assert_eq!((rows.shape(), rows[[1, 3]]), (&[2, 4][..], 11.0));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn read_rows_any(&self, key: &str, rows: Range<usize>) -> Result<AnyArray> {
+        self.member(key)?.read_rows_any(rows)
+    }
+
     /// The array, copied, as whatever it is.
     ///
     /// # Errors

@@ -1,47 +1,95 @@
-//! What can be asked for.
+//! What can be asked for, and the options that several commands share.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use npzmap::{Limits, OpenOptions};
 
-/// Look at NumPy's .npz archives.
+use crate::exit::{Code, Failure, Result};
+use crate::{check, ls};
+
+/// Look at NumPy's .npz archives; check, align, take apart, build and compare them.
 #[derive(Parser)]
 #[command(name = "npz", version, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 fine, 2 usage, 3 unreadable or corrupt, 4 not supported, 5 no such key.")]
+#[command(after_help = "`npz FILE` is `npz ls FILE`. `npz help COMMAND` has examples.\n\n\
+Exit codes: 0 fine, 1 a difference or a problem was found, 2 usage, 3 unreadable or corrupt, 4 not supported, \
+5 no such key.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Whether to colour what is printed; `auto` does on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(crate) color: When,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List the members: key, dtype, shape, method, size, where the elements lie, and whether a map would borrow them
-    Ls(Ls),
+    Ls(ls::Options),
+    /// Find every departure from the rules, with its place, and check every CRC-32
+    Check(check::Options),
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How files are opened.
 #[derive(clap::Args)]
-#[command(after_long_help = "\
-Examples:
-  npz ls model.npz
-  npz ls --long model.npz
-  npz ls --json model.npz optimizer.npz
-
-On a terminal it prints a table, into a pipe tab-separated lines with a header line. The column 'map' says what
-Npz::map does with the array: 'borrow', or why it has to be copied: 'misaligned', 'compressed', 'byte-order'.")]
-pub(crate) struct Ls {
-    /// The archives
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// One JSON document; an array of them for several files
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Also order, version of the .npy format, compressed size, ratio and CRC-32
-    #[arg(short, long)]
-    pub(crate) long: bool,
-
-    /// The limit of decoded bytes for one member
+pub(crate) struct Reading {
+    /// The limit of decoded bytes of one array that is held in memory
     #[arg(long, value_name = "N")]
-    pub(crate) max_array_bytes: Option<u64>,
+    max_array_bytes: Option<u64>,
+}
+
+impl Reading {
+    pub(crate) fn options(&self) -> OpenOptions {
+        let limits = Limits::new();
+        OpenOptions::new().limits(match self.max_array_bytes {
+            Some(bytes) => limits.max_decoded_bytes(bytes),
+            None => limits,
+        })
+    }
+}
+
+/// What whoever writes is asked.
+#[derive(clap::Args)]
+pub(crate) struct Writing {
+    /// Overwrite what is there
+    #[arg(short, long)]
+    pub(crate) force: bool,
+
+    /// Say what would be done, and write nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+impl Writing {
+    /// Refuses a target that is there.
+    pub(crate) fn check(&self, target: &Path) -> Result<()> {
+        if self.force || target.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Usage, format!("{}: is there already; --force overwrites it", target.display())))
+    }
+}
+
+/// `npz FILE` is `npz ls FILE`: puts the command before the arguments, if the first one that is no option is a file and
+/// not the name of a command.
+pub(crate) fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let first = args.iter().skip(1).find(|arg| !arg.to_string_lossy().starts_with('-'));
+    let is_file = first.is_some_and(|first| {
+        let is_command = Args::command().get_subcommands().any(|command| command.get_name() == first.as_os_str());
+        let looks_like_one = PathBuf::from(first).extension().is_some() || first.to_string_lossy().contains('/');
+        !is_command && (looks_like_one || Path::new(first).exists())
+    });
+    if is_file {
+        args.insert(1, "ls".into());
+    }
+    args
 }

@@ -1,40 +1,139 @@
-//! Exit codes, which scripts rely on.
+//! What went wrong, and the exit codes, which scripts rely on.
 
+use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use npzmap::{Error, ErrorKind};
+use npzmap::{Error, ErrorKind, Fault};
 
-/// A file cannot be read, or something in it.
-const UNREADABLE: u8 = 3;
-/// What the file uses is not supported: pickled objects, encryption, methods.
-const UNSUPPORTED: u8 = 4;
-/// The key that was asked for is not there.
-const NO_SUCH_KEY: u8 = 5;
+use crate::console::Console;
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// `diff`, `check` or `align --check` found what they look for.
+    Found = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// A file cannot be read or written, or something in it is corrupt.
+    Unreadable = 3,
+    /// What the file uses is not supported: pickled objects, encryption, methods, a dtype that the target has not.
+    Unsupported = 4,
+    /// The key that was asked for is not there.
+    NoSuchKey = 5,
+}
+
+pub(crate) enum Failure {
+    Archive(Error),
+    /// Nobody reads what we print, or it cannot be written.
+    Output(io::Error),
+    Other(Code, String),
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
+        Failure::Other(code, text.into())
+    }
+
+    /// What the system says about a file.
+    pub(crate) fn file(path: &Path) -> impl Fn(io::Error) -> Failure {
+        move |error| Failure::Other(Code::Unreadable, format!("{}: {error}", path.display()))
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Failure::Archive(error) => match error.kind() {
+                ErrorKind::NoSuchKey => Code::NoSuchKey,
+                kind if kind.is_unsupported() => Code::Unsupported,
+                kind if kind.fault() == Fault::Request => Code::Usage,
+                _ => Code::Unreadable,
+            },
+            Failure::Output(_) => Code::Unreadable,
+            Failure::Other(code, _) => *code,
+        }
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Archive(error) => {
+                let what = error.kind();
+                let raised_here = matches!(what, ErrorKind::LimitExceeded { .. }) && what.rule() == Some("L5");
+                // The library's advice names its own call.
+                let text = error.to_string();
+                f.write_str(&match raised_here {
+                    true => text.replace("Limits::max_decoded_bytes", "--max-array-bytes"),
+                    false => text,
+                })
+            }
+            Failure::Output(error) => write!(f, "standard output: {error}"),
+            Failure::Other(_, text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Archive(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Failure::Output(error.into())
+    }
+}
 
 /// The first problem of a run, which gives the exit code; each was printed when it came up.
 #[derive(Default)]
-pub(crate) struct Problems(Option<u8>);
+pub(crate) struct Problems(Option<Code>);
 
 impl Problems {
-    pub(crate) fn note(&mut self, error: &Error) {
-        self.0.get_or_insert(match error.kind() {
-            ErrorKind::NoSuchKey { .. } => NO_SUCH_KEY,
-            kind if kind.is_unsupported() => UNSUPPORTED,
-            _ => UNREADABLE,
-        });
+    pub(crate) fn note(&mut self, code: Code) {
+        self.0.get_or_insert(code);
+    }
+
+    /// Prints a failure that does not end the run.
+    pub(crate) fn complain(&mut self, console: &Console, failure: Failure) {
+        console.complain(&failure);
+        self.note(failure.code());
+    }
+
+    /// Goes on without what failed. Only when nobody reads any more there is nothing to go on for.
+    pub(crate) fn survive<T>(&mut self, console: &Console, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(failure @ Failure::Output(_)) => Err(failure),
+            Err(failure) => {
+                self.complain(console, failure);
+                Ok(None)
+            }
+        }
     }
 }
 
 /// The exit code of a run. Whoever stops reading our output has what they wanted.
-pub(crate) fn code(outcome: io::Result<Problems>) -> ExitCode {
-    match outcome {
-        Ok(Problems(None)) => ExitCode::SUCCESS,
-        Ok(Problems(Some(code))) => ExitCode::from(code),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("npz: {error}");
-            ExitCode::from(UNREADABLE)
+pub(crate) fn code(outcome: Result<Problems>, console: &Console) -> ExitCode {
+    let code = match outcome {
+        Ok(Problems(code)) => code,
+        Err(failure) if failure.is_broken_pipe() => None,
+        Err(failure) => {
+            console.complain(&failure);
+            Some(failure.code())
         }
-    }
+    };
+    code.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code as u8))
 }

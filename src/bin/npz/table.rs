@@ -2,14 +2,17 @@
 
 use std::io::{self, Write};
 
+use crate::console::{Console, Style};
+
 /// Rows that fix the widths; after them, printing does not wait any more.
 const MEASURED: usize = 100;
 
-pub(crate) struct Table<W> {
+pub(crate) struct Table<'c, W> {
     out: W,
+    console: &'c Console,
     layout: Layout,
     /// Rows that wait for the widths.
-    waiting: Vec<Vec<String>>,
+    waiting: Vec<Vec<Cell>>,
 }
 
 enum Layout {
@@ -18,19 +21,39 @@ enum Layout {
     Columns(Vec<usize>),
 }
 
-impl<W: Write> Table<W> {
-    pub(crate) fn new(out: W, terminal: bool, header: &[&str]) -> io::Result<Self> {
-        let layout = if terminal { Layout::Measuring } else { Layout::Tabs };
-        let mut table = Table { out, layout, waiting: Vec::new() };
-        table.row(header.iter().map(|name| name.to_string()).collect())?;
+/// Text without control characters.
+pub(crate) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    pub(crate) fn new(text: impl Into<String>, style: Style) -> Self {
+        Cell { text: text.into(), style }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Cell::new(text, Style::Plain)
+    }
+}
+
+impl<'c, W: Write> Table<'c, W> {
+    pub(crate) fn new(out: W, console: &'c Console, header: &[&str]) -> io::Result<Self> {
+        let layout = if console.terminal { Layout::Measuring } else { Layout::Tabs };
+        let mut table = Table { out, console, layout, waiting: Vec::new() };
+        table.row(header.iter().map(|name| Cell::new(*name, Style::Heading)).collect())?;
         Ok(table)
     }
 
-    /// A row; its cells hold no control characters.
-    pub(crate) fn row(&mut self, cells: Vec<String>) -> io::Result<()> {
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
         match &self.layout {
-            Layout::Tabs => writeln!(self.out, "{}", cells.join("\t")),
-            Layout::Columns(widths) => write_aligned(&mut self.out, widths, &cells),
+            Layout::Tabs => {
+                let cells: Vec<_> = cells.iter().map(|cell| self.console.paint(cell.style, &cell.text)).collect();
+                writeln!(self.out, "{}", cells.join("\t"))
+            }
+            Layout::Columns(widths) => write_aligned(&mut self.out, self.console, widths, &cells),
             Layout::Measuring => {
                 self.waiting.push(cells);
                 if self.waiting.len() > MEASURED { self.measure() } else { Ok(()) }
@@ -43,33 +66,30 @@ impl<W: Write> Table<W> {
         for row in &self.waiting {
             widths.resize(row.len().max(widths.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
+                *width = cell.text.chars().count().max(*width);
             }
         }
         for row in self.waiting.drain(..) {
-            write_aligned(&mut self.out, &widths, &row)?;
+            write_aligned(&mut self.out, self.console, &widths, &row)?;
         }
         self.layout = Layout::Columns(widths);
         Ok(())
     }
 
-    /// Prints what waits, and gives the output back.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
-        if let Layout::Measuring = self.layout {
-            self.measure()?;
-        }
-        Ok(self.out)
+    /// Prints what waits.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        if let Layout::Measuring = self.layout { self.measure() } else { Ok(()) }
     }
 }
 
-fn write_aligned(out: &mut impl Write, widths: &[usize], cells: &[String]) -> io::Result<()> {
+fn write_aligned(out: &mut impl Write, console: &Console, widths: &[usize], cells: &[Cell]) -> io::Result<()> {
     let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        let number = cell.starts_with(|c: char| c.is_ascii_digit());
-        let filling = width.saturating_sub(cell.chars().count());
-        let blanks = " ".repeat(filling);
-        line.push_str(&if number { blanks + cell } else { cell.clone() + &blanks });
-        line.push_str("  ");
+    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let is_number = cell.text.starts_with(|c: char| c.is_ascii_digit());
+        let blanks = " ".repeat(width.saturating_sub(cell.text.chars().count()));
+        let text = console.paint(cell.style, &cell.text);
+        line.push_str(if index > 0 { "  " } else { "" });
+        line.push_str(&if is_number { blanks + &text } else { text + &blanks });
     }
     writeln!(out, "{}", line.trim_end())
 }

@@ -1,0 +1,86 @@
+//! Where output goes, and how it looks there.
+
+use std::env;
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock};
+
+use npzmap::Escaped;
+
+use crate::args::When;
+use crate::exit::Failure;
+
+pub(crate) struct Console {
+    /// Whether standard output is a terminal: tables there, tab-separated lines in a pipe.
+    pub(crate) terminal: bool,
+    color: bool,
+    error_color: bool,
+}
+
+/// ANSI's codes (ECMA-48 8.3.117).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Style {
+    #[default]
+    Plain,
+    Heading,
+    Good,
+    Notable,
+    Bad,
+}
+
+impl Style {
+    fn codes(self) -> &'static str {
+        match self {
+            Style::Plain => "",
+            Style::Heading => "\x1b[1m",
+            Style::Good => "\x1b[32m",
+            Style::Notable => "\x1b[33m",
+            Style::Bad => "\x1b[1;31m",
+        }
+    }
+}
+
+impl Console {
+    pub(crate) fn new(when: When) -> Self {
+        // https://no-color.org: any value but the empty one.
+        let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let on = |terminal: bool| match when {
+            When::Auto => terminal && !unwanted,
+            When::Always => true,
+            When::Never => false,
+        };
+        let (terminal, errors) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Console { terminal, color: on(terminal), error_color: on(errors) }
+    }
+
+    pub(crate) fn out(&self) -> BufWriter<StdoutLock<'static>> {
+        BufWriter::with_capacity(64 << 10, io::stdout().lock())
+    }
+
+    /// Text for standard output.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        paint(self.color, style, text)
+    }
+
+    pub(crate) fn complain(&self, failure: &Failure) {
+        self.say(Style::Bad, "npz:", failure);
+    }
+
+    pub(crate) fn warn(&self, text: impl Display) {
+        self.say(Style::Notable, "npz: warning:", text);
+    }
+
+    /// Something beside the data.
+    pub(crate) fn note(&self, text: impl Display) {
+        self.say(Style::Plain, "npz:", text);
+    }
+
+    fn say(&self, style: Style, who: &str, text: impl Display) {
+        let text = text.to_string();
+        eprintln!("{} {}", paint(self.error_color, style, who), Escaped(&text));
+    }
+}
+
+fn paint(color: bool, style: Style, text: &str) -> String {
+    if color && style != Style::Plain { format!("{}{text}\x1b[0m", style.codes()) } else { text.into() }
+}

@@ -1,0 +1,231 @@
+//! What is read: an archive, or a plain `.npy` file, which then is an archive of one array.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use npzmap::{
+    Access, AnyArray, Error, ErrorKind, Escaped, Header, Member, Method, Npy, Npz, ReadAt, Reason, Source, Stream,
+};
+
+use crate::args::Reading;
+use crate::exit::{Code, Failure, Result};
+use crate::select::{Select, suggestion};
+
+pub(crate) enum Input {
+    Archive(Npz),
+    Plain(Plain),
+}
+
+/// A plain file. Its key is the stem of its name, as `pack` takes it.
+pub(crate) struct Plain {
+    npy: Npy,
+    key: String,
+}
+
+/// A member, or the one array of a plain file.
+pub(crate) enum Entry<'a> {
+    Member(Member<'a>),
+    Plain(&'a Plain),
+}
+
+/// What is written at once, and read at once where a stream is passed on.
+pub(crate) const BLOCK: usize = 1 << 20;
+
+impl Input {
+    pub(crate) fn open(path: &Path, reading: &Reading) -> Result<Self> {
+        if begins_as_array(path) {
+            let npy = reading.options().open_npy(path)?;
+            return Ok(Input::Plain(Plain { npy, key: stem(path) }));
+        }
+        Ok(Input::Archive(reading.options().open(path)?))
+    }
+
+    pub(crate) fn archive(&self) -> Option<&Npz> {
+        match self {
+            Input::Archive(npz) => Some(npz),
+            Input::Plain(_) => None,
+        }
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let (members, plain) = match self {
+            Input::Archive(npz) => (Some(npz.members().map(Entry::Member)), None),
+            Input::Plain(plain) => (None, Some(Entry::Plain(plain))),
+        };
+        members.into_iter().flatten().chain(plain)
+    }
+
+    pub(crate) fn selected<'a>(&'a self, select: &'a Select) -> impl Iterator<Item = Entry<'a>> {
+        self.entries().filter(|entry| select.takes(&entry.key()))
+    }
+
+    /// The entry of a key; of a plain file, or an archive of one member, no key is needed.
+    pub(crate) fn entry(&self, path: &Path, key: Option<&str>) -> Result<Entry<'_>> {
+        match (self, key) {
+            (Input::Plain(plain), None) => Ok(Entry::Plain(plain)),
+            (Input::Plain(plain), Some(key)) if key == plain.key => Ok(Entry::Plain(plain)),
+            (Input::Plain(plain), Some(key)) => Err(no_such_key(path, key, Some(plain.key.clone()))),
+            (Input::Archive(npz), Some(key)) => match npz.member(key) {
+                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => {
+                    Err(no_such_key(path, key, suggestion(key, npz.keys())))
+                }
+                member => Ok(Entry::Member(member?)),
+            },
+            (Input::Archive(npz), None) => {
+                let mut members = npz.members();
+                match (members.next(), members.next()) {
+                    (Some(one), None) => Ok(Entry::Member(one)),
+                    (first, _) => {
+                        let hint =
+                            first.map_or(String::new(), |first| format!(", such as '{}'", Escaped(&first.key())));
+                        let (path, count) = (path.display(), npz.len());
+                        Err(Failure::new(Code::Usage, format!("{path}: has {count} members; name a key{hint}")))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn no_such_key(path: &Path, key: &str, meant: Option<String>) -> Failure {
+    let hint = match meant {
+        Some(meant) => format!("; did you mean '{meant}'?"),
+        None => "; `npz ls` lists them".into(),
+    };
+    Failure::new(Code::NoSuchKey, format!("{}: {key}: no such key{hint}", path.display()))
+}
+
+/// The name of a file without its extension.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// As `np.load` tells the two apart. Whether the file can be read at all is found out when it is opened.
+fn begins_as_array(path: &Path) -> bool {
+    let mut magic = [0; 6];
+    let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x93NUMPY"
+}
+
+impl<'a> Entry<'a> {
+    pub(crate) fn key(&self) -> Cow<'a, str> {
+        match self {
+            Entry::Member(member) => member.key(),
+            Entry::Plain(plain) => Cow::Borrowed(&plain.key),
+        }
+    }
+
+    /// The name of the member, or what it would be.
+    pub(crate) fn name(&self) -> Cow<'a, str> {
+        match self {
+            Entry::Member(member) => member.text(),
+            Entry::Plain(plain) => format!("{}.npy", plain.key).into(),
+        }
+    }
+
+    pub(crate) fn header(&self) -> npzmap::Result<Header> {
+        match self {
+            Entry::Member(member) => member.header(),
+            Entry::Plain(plain) => plain.npy.header(),
+        }
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        match self {
+            Entry::Member(member) => member.method(),
+            Entry::Plain(_) => Method::Stored,
+        }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Entry::Member(member) => member.size(),
+            Entry::Plain(plain) => plain.npy.source().size(),
+        }
+    }
+
+    pub(crate) fn compressed_size(&self) -> u64 {
+        match self {
+            Entry::Member(member) => member.compressed_size(),
+            Entry::Plain(plain) => plain.npy.source().size(),
+        }
+    }
+
+    /// A plain file has none.
+    pub(crate) fn crc32(&self) -> Option<u32> {
+        match self {
+            Entry::Member(member) => Some(member.crc32()),
+            Entry::Plain(_) => None,
+        }
+    }
+
+    pub(crate) fn payload_offset(&self) -> npzmap::Result<Option<u64>> {
+        match self {
+            Entry::Member(member) => member.payload_offset(),
+            Entry::Plain(plain) => Ok(Some(plain.npy.header()?.preamble_size() as u64)),
+        }
+    }
+
+    pub(crate) fn access_in_map(&self) -> npzmap::Result<Access> {
+        let plain = match self {
+            Entry::Member(member) => return member.access_in_map(),
+            Entry::Plain(plain) => plain,
+        };
+        let header = plain.npy.header()?;
+        let (offset, required) = (header.preamble_size() as u64, header.dtype().alignment());
+        Ok(match header.dtype() {
+            dtype if dtype.has_object() => return Err(ErrorKind::Pickled.into()),
+            dtype if !dtype.is_native() => Access::Copy(Reason::ByteOrder),
+            _ if header.nbytes() > 0 && offset % required as u64 != 0 => {
+                Access::Copy(Reason::Misaligned { offset, required })
+            }
+            _ => Access::Borrow,
+        })
+    }
+
+    pub(crate) fn read_any(&self) -> npzmap::Result<AnyArray> {
+        match self {
+            Entry::Member(member) => member.read_any(),
+            Entry::Plain(plain) => plain.npy.read_any(),
+        }
+    }
+
+    pub(crate) fn stream_elements<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Entry::Member(member) => member.stream_elements(work),
+            Entry::Plain(plain) => plain.npy.stream_elements(work),
+        }
+    }
+
+    /// Passes the whole content on, block by block, and checks it against its CRC-32.
+    pub(crate) fn copy_to(&self, out: &mut impl Write, each: impl Fn(u64)) -> Result<()> {
+        let mut block = vec![0; BLOCK.min(usize::try_from(self.size()).unwrap_or(BLOCK))];
+        let mut left = self.size();
+        let mut pass = |read: &mut dyn FnMut(&mut [u8]) -> Result<()>| {
+            while left > 0 {
+                let count = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                read(&mut block[..count])?;
+                out.write_all(&block[..count])?;
+                each(count as u64);
+                left -= count as u64;
+            }
+            Ok(())
+        };
+        match self {
+            Entry::Member(member) => member.stream(|stream| pass(&mut |block| Ok(stream.read_exact(block)?))),
+            Entry::Plain(plain) => {
+                let (source, mut at): (&ReadAt, u64) = (plain.npy.source(), 0);
+                pass(&mut |block| {
+                    source.read_exact_at(at, block).map_err(Error::from)?;
+                    at += block.len() as u64;
+                    Ok(())
+                })
+            }
+        }
+    }
+}

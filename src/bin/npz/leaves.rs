@@ -1,0 +1,74 @@
+//! The numbers and strings that an item is made of, records taken apart.
+
+use std::ops::Range;
+
+use npzmap::{ByteOrder, Dtype, Kind, Scalar};
+
+/// Scalars of one kind, side by side in an item.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) offset: usize,
+    pub(crate) scalar: Scalar,
+    pub(crate) count: usize,
+}
+
+/// More of them are one leaf of bytes: 20 bytes of header can ask for any number.
+const MOST: usize = 4096;
+
+/// The leaves of an item; padding is none.
+pub(crate) fn leaves(dtype: &Dtype) -> Vec<Leaf> {
+    let mut leaves = Vec::new();
+    collect(dtype, 0, &mut leaves);
+    let whole = Scalar::new(Kind::Void, dtype.item_size(), ByteOrder::NotApplicable);
+    match whole {
+        Some(scalar) if leaves.len() > MOST => vec![Leaf { offset: 0, scalar, count: 1 }],
+        _ => leaves,
+    }
+}
+
+fn collect(dtype: &Dtype, offset: usize, leaves: &mut Vec<Leaf>) {
+    if leaves.len() > MOST {
+        return;
+    }
+    match dtype {
+        Dtype::Scalar(scalar) => leaves.push(Leaf { offset, scalar: *scalar, count: 1 }),
+        Dtype::Record(record) => {
+            for field in record.fields() {
+                collect(field.dtype(), offset + field.offset(), leaves);
+            }
+        }
+        Dtype::Subarray(array) => {
+            let count = array.shape().iter().product();
+            if let Dtype::Scalar(scalar) = array.base() {
+                leaves.push(Leaf { offset, scalar: *scalar, count });
+                return;
+            }
+            for index in (0..count).take(MOST + 1) {
+                collect(array.base(), offset + index * array.base().item_size(), leaves);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Leaf {
+    /// Where its scalars lie in an item.
+    pub(crate) fn ranges(self) -> impl Iterator<Item = Range<usize>> {
+        let size = self.scalar.item_size();
+        (0..self.count).map(move |index| {
+            let start = self.offset + index * size;
+            start..start + size
+        })
+    }
+}
+
+/// The bytes of a number, least significant first.
+pub(crate) fn little(bytes: &[u8], order: ByteOrder) -> [u8; 16] {
+    let mut number = [0; 16];
+    let count = bytes.len().min(16);
+    number[..count].copy_from_slice(&bytes[..count]);
+    if order == ByteOrder::Big {
+        number[..count].reverse();
+    }
+    number
+}

@@ -1,0 +1,59 @@
+//! Which members: globs over keys, and the key that was meant.
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::exit::{Code, Failure, Result};
+
+#[derive(clap::Args)]
+pub(crate) struct Globs {
+    /// Only keys that match this glob; `*` matches `/`, too. May be given several times
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// No keys that match this glob
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+}
+
+pub(crate) struct Select {
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+}
+
+impl Globs {
+    pub(crate) fn compile(&self) -> Result<Select> {
+        let include = if self.include.is_empty() { None } else { Some(set(&self.include)?) };
+        Ok(Select { include, exclude: set(&self.exclude)? })
+    }
+}
+
+fn set(globs: &[String]) -> Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(parse(glob)?);
+    }
+    set.build().map_err(|error| Failure::new(Code::Usage, error.to_string()))
+}
+
+fn parse(glob: &str) -> Result<Glob> {
+    // A backslash is part of a key on every system.
+    let parsed = GlobBuilder::new(glob).literal_separator(false).backslash_escape(true).build();
+    parsed.map_err(|error| Failure::new(Code::Usage, error.to_string()))
+}
+
+impl Select {
+    pub(crate) fn takes(&self, key: &str) -> bool {
+        self.include.as_ref().is_none_or(|set| set.is_match(key)) && !self.exclude.is_match(key)
+    }
+}
+
+/// The key that is most like a mistyped one, if any is.
+pub(crate) fn suggestion<K: AsRef<str>>(wanted: &str, keys: impl Iterator<Item = K>) -> Option<String> {
+    const ALIKE: f64 = 0.7;
+    const MOST: usize = 100_000; // comparing is slow
+    let scored = keys.take(MOST).filter_map(|key| {
+        let score = strsim::jaro_winkler(wanted, key.as_ref());
+        (score > ALIKE).then(|| (score, key.as_ref().to_owned()))
+    });
+    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key)
+}

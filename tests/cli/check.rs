@@ -1,0 +1,104 @@
+//! `npz check`.
+
+use std::fs;
+
+use crate::run::{Folder, fine, run};
+
+/// The stored batch with some of its bytes changed.
+fn damaged(folder: &Folder, changes: &[(usize, u8)]) -> String {
+    let mut bytes = fs::read("tests/data/model-batch-stored.npz").unwrap();
+    for (index, change) in changes {
+        bytes[*index] ^= change;
+    }
+    folder.write("damaged.npz", bytes)
+}
+
+#[test]
+fn sound_archives_have_no_problem() {
+    let names = ["model-batch.npz", "model-batch-stored.npz", "kinds-deflated.npz", "records-stored.npz", "plain.npy"];
+    let paths = names.map(|name| format!("tests/data/{name}"));
+    let outcome = fine(["check"].into_iter().chain(paths.iter().map(|path| &**path)));
+    assert_eq!(outcome.text(), "file\tmember\trule\toffset\tproblem\n");
+}
+
+#[test]
+fn every_damaged_member_is_named_not_only_the_first() {
+    let folder = Folder::new();
+    let path = damaged(&folder, &[(190, 1), (430, 4)]);
+    let outcome = run(["check", "--json", &path]);
+    let document = outcome.json();
+    assert_eq!((outcome.code, &document["members"], &document["schema"]), (1, &3.into(), &1.into()));
+    let problems = document["problems"].as_array().unwrap();
+    let found: Vec<_> = problems.iter().map(|p| (&p["member"], &p["rule"], &p["offset"])).collect();
+    assert_eq!(
+        found,
+        [
+            (&"features".into(), &"Z27".into(), &(190 - 128).into()),
+            (&"labels".into(), &"Z27".into(), &(426 - 128).into())
+        ]
+    );
+}
+
+#[test]
+fn quick_looks_at_headers_and_not_at_elements() {
+    let folder = Folder::new();
+    let path = damaged(&folder, &[(190, 1)]);
+    assert_eq!(fine(["check", "--quick", &path]).lines().len(), 1);
+    let path = damaged(&folder, &[(190 - 128 + 6, 8)]);
+    let outcome = run(["check", "--quick", &path]);
+    assert_eq!((outcome.code, outcome.lines().len()), (1, 2));
+    assert!(outcome.lines()[1].contains("\tfeatures\tN2\t0x44\t.npy version 9.0"), "{}", outcome.text());
+}
+
+#[test]
+fn a_member_can_have_two_problems() {
+    let folder = Folder::new();
+    let path = damaged(&folder, &[(190 - 128 + 6, 8)]);
+    let outcome = run(["check", &path]);
+    let rules: Vec<_> = outcome.lines()[1..].iter().map(|line| line.split('\t').nth(2).unwrap().to_owned()).collect();
+    assert_eq!((outcome.code, rules), (1, vec!["N2".to_owned(), "Z27".into()]));
+}
+
+#[test]
+fn elements_that_are_no_values_are_found_in_records_too() {
+    let folder = Folder::new();
+    let mut npy = fs::read("tests/data/plain.npy").unwrap();
+    let descr = npy.windows(5).position(|text| text == b"'<f4'").unwrap();
+    npy.splice(descr..descr + 5, *b"'<U1'");
+    npy[130] = 0x11; // the third byte of the first code
+    let outcome = run(["check", &folder.write("text.npy", &npy)]);
+    assert!(outcome.lines()[1].contains("text\tN14\t"), "{}", outcome.text());
+
+    let header = npzmap::Header::new("[('n', '|i1'), ('ok', '|b1', (2,))]".parse().unwrap(), &[2], npzmap::Order::C);
+    let bytes = [header.unwrap().to_bytes(), vec![7, 1, 0, 7, 1, 2]].concat();
+    let outcome = run(["check", &folder.write("record.npy", bytes)]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.lines()[1].ends_with("element 1 is no valid bool; its bytes can be taken as u8"));
+}
+
+#[test]
+fn what_cannot_be_opened_is_a_line_and_exit_code_3() {
+    let outcome = run(["check", "Cargo.toml", "tests/data/model-batch.npz"]);
+    assert_eq!((outcome.code, outcome.lines().len()), (3, 2));
+    assert!(outcome.lines()[1].starts_with("Cargo.toml\t-\tZ8\t-\tno ZIP end record"), "{}", outcome.text());
+    let outcome = run(["check", "--json", "Cargo.toml"]);
+    assert_eq!((outcome.code, &outcome.json()["members"]), (3, &().into()));
+    assert_eq!(outcome.json()["problems"][0]["rule"], "Z8");
+}
+
+#[test]
+fn pickled_objects_and_items_of_no_bytes_are_problems() {
+    let outcome = run(["check", "--json", "tests/data/object.npz", "tests/data/shapes.npz"]);
+    let rules = |index: usize| {
+        let problems = &outcome.json()[index]["problems"];
+        problems.as_array().unwrap().iter().map(|p| p["rule"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((outcome.code, rules(0), rules(1)), (1, vec!["N10".to_owned(); 3], vec!["N9".to_owned(); 2]));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_gets_the_sum() {
+    let text = crate::terminal::on_terminal(&["check", "--color=never", "tests/data/model-batch.npz"], &[]);
+    assert_eq!(text.lines().last(), Some("3 members checked, with their CRC-32: 0 problems"));
+}

@@ -1,0 +1,12 @@
+//! The command, run as its users run it.
+
+#[path = "../it/forge.rs"]
+#[expect(dead_code, reason = "each binary uses a part of it")]
+mod forge;
+
+mod check;
+mod ls;
+mod run;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod transcripts;
