@@ -1,8 +1,13 @@
 // The promises that the fuzz targets hold the library to. Plain `cargo test` holds it to them, too, with every seed
 // and every regression.
 
+#[path = "../src/bin/npz/place.rs"]
+mod place;
+
 use std::borrow::Cow;
-use std::io;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Component, Path};
 
 use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
@@ -235,4 +240,49 @@ pub(crate) fn header(bytes: &[u8]) {
     assert_eq!(again.to_bytes(), printed);
     let text = header.dtype().to_string();
     assert_eq!(&text.parse::<Dtype>().expect("what was printed is a dtype"), header.dtype());
+}
+
+/// Names that are written below a folder, as `npz extract` does: nothing outside is touched, and no link is followed.
+/// The names are separated by bytes of FF.
+pub(crate) fn extract(bytes: &[u8]) {
+    let root = tempfile::tempdir().unwrap();
+    let (folder, outside) = (root.path().join("in"), root.path().join("outside"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&outside, "untouched").unwrap();
+    #[cfg(unix)]
+    for (link, to) in [("link", "../outside"), ("out", "..")] {
+        std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
+    }
+    let door = place::Folder::open(&folder).unwrap();
+    for (index, name) in bytes.split(|byte| *byte == 0xff).take(8).enumerate() {
+        let name = String::from_utf8_lossy(name);
+        let Ok(parts) = place::parts(&name) else { continue };
+        for part in &parts {
+            let components: Vec<_> = Path::new(part).components().collect();
+            assert!(matches!(components[..], [Component::Normal(same)] if same == *part), "{name:?}");
+        }
+        let written = door.create(&parts, index % 2 == 0).and_then(|mut file| {
+            file.write_all(b"content")?;
+            file.finish()
+        });
+        if written.is_ok() {
+            let target = folder.join(&*name);
+            assert!(target.symlink_metadata().unwrap().is_file(), "{name:?}");
+            assert_eq!(fs::read(target).unwrap(), b"content");
+            // Through no link.
+            let parent = folder.join(&*name).parent().unwrap().canonicalize().unwrap();
+            assert_eq!(
+                parent,
+                parts[..parts.len() - 1].iter().fold(folder.canonicalize().unwrap(), |at, part| at.join(part))
+            );
+        }
+    }
+    let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["in", "outside"]);
+    assert_eq!(fs::read(outside).unwrap(), b"untouched");
+    #[cfg(unix)]
+    for link in ["link", "out"] {
+        assert!(folder.join(link).is_symlink());
+    }
 }

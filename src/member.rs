@@ -182,6 +182,19 @@ impl<'a, S: Source> Member<'a, S> {
         Method::from_number(self.record.raw.method)
     }
 
+    /// The archive that it is a member of.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.member("labels")?.archive().len(), 3);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn archive(&self) -> &'a Npz<S> {
+        self.npz
+    }
+
     /// The size of its content in bytes, the preamble of an array included.
     ///
     /// ```

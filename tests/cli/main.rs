@@ -4,7 +4,10 @@
 #[expect(dead_code, reason = "each binary uses a part of it")]
 mod forge;
 
+mod align;
+mod cat;
 mod check;
+mod extract;
 mod ls;
 mod run;
 #[cfg(target_os = "linux")]

@@ -35,3 +35,8 @@ fn header() {
 fn roundtrip() {
     replay("roundtrip", written::roundtrip);
 }
+
+#[test]
+fn extract() {
+    replay("extract", promises::extract);
+}

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use npzmap::{Limits, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
-use crate::{check, ls};
+use crate::{align, cat, check, extract, ls};
 
 /// Look at NumPy's .npz archives; check, align, take apart, build and compare them.
 #[derive(Parser)]
@@ -30,6 +30,12 @@ pub(crate) enum Command {
     Ls(ls::Options),
     /// Find every departure from the rules, with its place, and check every CRC-32
     Check(check::Options),
+    /// Rewrite an archive so that a map can lend its arrays
+    Align(align::Options),
+    /// Write one member to standard output: as .npy, as bytes, or as CSV
+    Cat(cat::Options),
+    /// Write members as files below a folder
+    Extract(extract::Options),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,6 +54,19 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Refuses to hold more than the limit.
+    pub(crate) fn check(&self, key: &str, bytes: usize) -> Result<()> {
+        const DEFAULT: u64 = 16 << 30; // that of `Limits`
+        let limit = self.max_array_bytes.unwrap_or(DEFAULT);
+        if bytes as u64 <= limit {
+            return Ok(());
+        }
+        let text = format!(
+            "{key}: {bytes} bytes to be held in memory, more than the limit of {limit}; --max-array-bytes raises it"
+        );
+        Err(Failure::new(Code::Unreadable, text))
+    }
+
     pub(crate) fn options(&self) -> OpenOptions {
         let limits = Limits::new();
         OpenOptions::new().limits(match self.max_array_bytes {

@@ -153,6 +153,14 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The file.
+    pub(crate) fn source(&self) -> &ReadAt {
+        match self {
+            Entry::Member(member) => member.archive().source(),
+            Entry::Plain(plain) => plain.npy.source(),
+        }
+    }
+
     /// A plain file has none.
     pub(crate) fn crc32(&self) -> Option<u32> {
         match self {

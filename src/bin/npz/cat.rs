@@ -1,0 +1,205 @@
+//! `npz cat`: one member on standard output, as `.npy`, as bytes, or as CSV.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use npzmap::{Dtype, ErrorKind, Header};
+
+use crate::args::Reading;
+use crate::console::Console;
+use crate::elements::{Pull, in_c_order};
+use crate::exit::{Code, Failure, Problems, Result};
+use crate::input::{BLOCK, Entry, Input};
+use crate::leaves::leaves;
+use crate::progress::Progress;
+use crate::text::text;
+
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  npz cat model.npz encoder/bias > bias.npy
+  npz cat --raw model.npz encoder/bias | xxd
+  npz cat --csv --header table.npz scores > scores.csv
+  npz cat --raw archive.npz notes.txt
+
+Without an option, what is written is the member byte for byte; of an array that is a .npy file. A key is not needed
+where there is one member only, nor with a plain .npy file. CSV has the numbers with as many digits as tell
+them apart, so that reading them gives the same array.")]
+pub(crate) struct Options {
+    /// The archive, or a .npy file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The key of the member
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+
+    /// The elements alone: in C order, in the byte order of the file
+    #[arg(long, conflicts_with = "csv")]
+    raw: bool,
+
+    /// As CSV, for one or two dimensions; a record's fields are columns
+    #[arg(long)]
+    csv: bool,
+
+    /// The first line has the names of the columns: the key, c0, c1, …, or the record's fields
+    #[arg(long, requires = "csv")]
+    header: bool,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
+    let input = Input::open(&options.file, &options.reading)?;
+    let entry = input.entry(&options.file, options.key.as_deref())?;
+    if console.terminal && !options.csv && entry.header().is_ok() {
+        let text = "binary data is not written to a terminal; redirect it, or use --csv or `npz show`";
+        return Err(Failure::new(Code::Usage, text));
+    }
+    let mut out = console.out();
+    let progress = Progress::new(entry.size());
+    match (options.csv, options.raw) {
+        (true, _) => write_csv(&entry, &options.reading, options.header, &mut out, &progress)?,
+        (_, true) if is_array(&entry)? => write_raw(&entry, &options.reading, &mut out, &progress)?,
+        _ => entry.copy_to(&mut out, |bytes| progress.add(bytes))?,
+    }
+    out.flush()?;
+    Ok(Problems::default())
+}
+
+fn is_array(entry: &Entry<'_>) -> Result<bool> {
+    match entry.header() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut impl Write, progress: &Progress) -> Result<()> {
+    in_c_order(entry, reading, |header, elements| {
+        let mut left = header.nbytes();
+        let mut block = vec![0; whole_items(header).min(left)];
+        while left > 0 {
+            let count = block.len().min(left);
+            elements.pull(&mut block[..count])?;
+            out.write_all(&block[..count])?;
+            progress.add(count as u64);
+            left -= count;
+        }
+        Ok(())
+    })
+}
+
+/// About a block.
+fn whole_items(header: &Header) -> usize {
+    let item = header.dtype().item_size().max(1);
+    (BLOCK / item).max(1) * item
+}
+
+/// An array of at most two dimensions, row by row.
+pub(crate) fn write_csv(
+    entry: &Entry<'_>,
+    reading: &Reading,
+    names: bool,
+    out: &mut impl Write,
+    progress: &Progress,
+) -> Result<()> {
+    check_csv(entry)?;
+    in_c_order(entry, reading, |header, elements| {
+        let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(out);
+        if names {
+            csv.write_record(columns(header, &entry.key())).map_err(output)?;
+        }
+        write_rows(header, elements, &mut csv, progress)?;
+        Ok(csv.flush()?)
+    })
+}
+
+/// Whether an array has a form as CSV.
+pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
+    let (header, key) = (entry.header()?, entry.key());
+    let dimensions = header.shape().len();
+    if dimensions > 2 || (dimensions == 2 && !matches!(header.dtype(), Dtype::Scalar(_))) {
+        let text = format!("{key}: CSV has two dimensions, the array of {} has {dimensions}", header.dtype());
+        return Err(Failure::new(Code::Unsupported, text));
+    }
+    let zeros = [0; 16];
+    let scalars = leaves(header.dtype());
+    let has_no_text = |size: usize| size > zeros.len();
+    let unspeakable = scalars.iter().find(|leaf| {
+        let (scalar, size) = (leaf.scalar, leaf.scalar.item_size());
+        let is_text = matches!(scalar.kind(), npzmap::Kind::Str | npzmap::Kind::Bytes);
+        !is_text && (has_no_text(size) || text(&zeros[..size], &scalar).is_none())
+    });
+    if let Some(leaf) = unspeakable {
+        let text = format!("{key}: {} has no form in CSV", leaf.scalar);
+        return Err(Failure::new(Code::Unsupported, text));
+    }
+    if header.dtype().item_size() == 0 && header.count() > 0 {
+        return Err(Failure::new(Code::Unsupported, format!("{key}: items of 0 bytes have no form in CSV")));
+    }
+    Ok(())
+}
+
+fn columns(header: &Header, key: &str) -> Vec<String> {
+    match (header.dtype(), header.shape()) {
+        (Dtype::Record(record), _) => {
+            record.fields().iter().flat_map(|field| names(field.name(), field.dtype())).collect()
+        }
+        (_, [_, columns]) => (0..*columns).map(|index| format!("c{index}")).collect(),
+        _ => vec![key.into()],
+    }
+}
+
+/// The columns of a field: more than one for a record or a sub-array in it.
+fn names(name: &str, dtype: &Dtype) -> Vec<String> {
+    match dtype {
+        Dtype::Record(record) => {
+            let within = |field: &npzmap::Field| names(&format!("{name}.{}", field.name()), field.dtype());
+            record.fields().iter().flat_map(within).collect()
+        }
+        Dtype::Subarray(array) => {
+            let count = array.shape().iter().product();
+            (0..count).flat_map(|index: usize| names(&format!("{name}[{index}]"), array.base())).collect()
+        }
+        _ => vec![name.into()],
+    }
+}
+
+fn write_rows(
+    header: &Header,
+    elements: &mut dyn Pull,
+    csv: &mut csv::Writer<impl Write>,
+    progress: &Progress,
+) -> Result<()> {
+    let leaves = leaves(header.dtype());
+    let (rows, items) = match header.shape() {
+        [rows, columns] => (*rows, *columns),
+        [rows] => (*rows, 1),
+        _ => (1, 1),
+    };
+    let size = header.dtype().item_size();
+    let mut row = vec![0; items * size];
+    for _ in 0..rows {
+        elements.pull(&mut row)?;
+        for item in row.chunks_exact(size.max(1)) {
+            for leaf in &leaves {
+                for range in leaf.ranges() {
+                    let field = text(&item[range], &leaf.scalar).unwrap_or_default();
+                    csv.write_field(field).map_err(output)?;
+                }
+            }
+        }
+        csv.write_record(None::<&[u8]>).map_err(output)?;
+        progress.add(row.len() as u64);
+    }
+    Ok(())
+}
+
+fn output(error: csv::Error) -> Failure {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => Failure::Output(error),
+        other => Failure::new(Code::Unsupported, format!("{other:?}")),
+    }
+}

@@ -1,0 +1,139 @@
+//! Where a member may be written: a name becomes a path below one folder, or nothing. The fuzz target `extract` holds
+//! this file to it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// The parts of a name that is a path below a folder on every system; or why it is not one.
+pub(crate) fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
+    let refused = |problem| Err(problem);
+    if name.is_empty() {
+        return refused("the name is empty");
+    }
+    if name.starts_with('/') {
+        return refused("the name is an absolute path");
+    }
+    if name.contains('\\') {
+        return refused("the name has a backslash, which separates folders on Windows");
+    }
+    if name.chars().any(char::is_control) {
+        return refused("the name has control characters");
+    }
+    let parts: Vec<_> = name.split('/').collect();
+    for part in &parts {
+        match *part {
+            "" => return refused("the name has an empty part"),
+            "." | ".." => return refused("the name leads out of its folder"),
+            part if has_drive(part) => return refused("the name begins with a drive letter"),
+            // Windows drops them, so that '.. ' would be '..'.
+            part if part.ends_with(['.', ' ']) => return refused("a part of the name ends in a dot or a blank"),
+            part if is_device(part) => return refused("the name is a device's on Windows"),
+            part if cfg!(windows) && part.contains([':', '<', '>', '"', '|', '?', '*']) => {
+                return refused("the name has characters that Windows reserves");
+            }
+            _ => {}
+        }
+    }
+    Ok(parts)
+}
+
+fn has_drive(part: &str) -> bool {
+    matches!(part.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
+}
+
+fn is_device(part: &str) -> bool {
+    const DEVICES: [&str; 7] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"];
+    let stem = part.split(['.', ':']).next().unwrap_or_default().trim_end().to_uppercase();
+    let numbered = ["COM", "LPT"].iter().any(|device| {
+        let number = stem.strip_prefix(device).unwrap_or_default();
+        let mut digits = number.chars();
+        matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+    });
+    numbered || DEVICES.contains(&&*stem)
+}
+
+/// A folder that nothing written through it leaves.
+pub(crate) struct Folder(PathBuf);
+
+/// A file that has its name only when it is whole.
+pub(crate) struct Pending {
+    file: NamedTempFile,
+    target: PathBuf,
+    overwrite: bool,
+}
+
+impl Folder {
+    /// The folder of this path, which is made if it is not there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        Ok(Folder(path.canonicalize()?))
+    }
+
+    /// Begins a file. `parts` are those of [`parts`]. A part that is a link, or no folder, is an error.
+    pub(crate) fn create(&self, parts: &[&str], overwrite: bool) -> io::Result<Pending> {
+        let (name, folders) = parts.split_last().ok_or(io::ErrorKind::InvalidFilename)?;
+        let mut folder = self.0.clone();
+        for part in folders {
+            folder.push(part);
+            match folder.symlink_metadata() {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(metadata) => return Err(in_the_way(&folder, &metadata)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(&folder)?,
+                Err(error) => return Err(error),
+            }
+        }
+        let target = folder.join(name);
+        check(&target, overwrite)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // but for the umask
+        let file = builder.prefix(".npz.").suffix(".tmp").tempfile_in(&folder)?;
+        Ok(Pending { file, target, overwrite })
+    }
+}
+
+/// What may be replaced: files only, and only if that is asked for. A link is never written through.
+fn check(target: &Path, overwrite: bool) -> io::Result<()> {
+    match target.symlink_metadata() {
+        Ok(metadata) if overwrite && metadata.is_file() => Ok(()),
+        Ok(metadata) => Err(in_the_way(target, &metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn in_the_way(path: &Path, metadata: &fs::Metadata) -> io::Error {
+    let what = match () {
+        () if metadata.is_symlink() => "is a link, which is not followed",
+        () if metadata.is_dir() => "is a folder",
+        () if metadata.is_file() => "is there already; --force overwrites it",
+        () => "is no file",
+    };
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{} {what}", path.display()))
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Pending {
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        check(&self.target, self.overwrite)?;
+        // A rename replaces a link that came up meanwhile; it does not follow it.
+        let named = match self.overwrite {
+            true => self.file.persist(&self.target),
+            false => self.file.persist_noclobber(&self.target),
+        };
+        named.map(drop).map_err(|error| error.error)
+    }
+}

@@ -1,0 +1,115 @@
+//! `npz align`.
+
+use std::fs;
+
+use npzmap::Npz;
+
+use crate::run::{Folder, fine, run};
+
+const STORED: &str = "tests/data/model-batch-stored.npz";
+
+#[test]
+fn what_moved_is_said_with_the_bytes_before_and_after() {
+    let folder = Folder::new();
+    let outcome = run(["align", STORED, "-o", &folder.at("out.npz")]);
+    assert_eq!(outcome.code, 0);
+    assert_eq!(
+        outcome.lines()[1..],
+        ["features\tstored\t190\t192", "labels\tstored\t426\t448", "sample_ids\tstored\t642\t704"]
+    );
+    assert_eq!(outcome.errors, format!("npz: {STORED}: 3 arrays moved; 946 bytes before, 1008 after\n"));
+    assert_eq!(fs::metadata(folder.at("out.npz")).unwrap().len(), 1008);
+    let npz = Npz::new(fs::read(folder.at("out.npz")).unwrap()).unwrap();
+    assert_eq!(npz.read::<f32, ndarray::Ix2>("features").unwrap().sum(), 66.0);
+}
+
+#[test]
+fn what_is_there_is_overwritten_by_force_only() {
+    let folder = Folder::new();
+    let out = folder.write("out.npz", "mine");
+    let outcome = run(["align", STORED, "-o", &out]);
+    assert_eq!((outcome.code, fs::read(&out).unwrap()), (2, b"mine".to_vec()));
+    assert!(outcome.errors.contains("--force overwrites it"), "{}", outcome.errors);
+    assert_eq!(run(["align", STORED, "-o", &out, "--force"]).code, 0);
+    assert_eq!(fs::metadata(&out).unwrap().len(), 1008);
+}
+
+#[test]
+fn a_dry_run_says_the_same_size_and_writes_nothing() {
+    let folder = Folder::new();
+    for (extra, after) in [(&["--store"][..], 1008), (&["--deflate=9"], 596), (&["--align=4096"], 12_592)] {
+        let out = folder.at("out.npz");
+        let arguments = [&["align", STORED, "--json", "-o", &out], extra].concat();
+        let dry = fine([&arguments[..], &["--dry-run"]].concat());
+        assert_eq!((folder.names().len(), &dry.json()["bytes_after"]), (0, &after.into()));
+        assert_eq!(fine(arguments).json()["bytes_after"], after);
+        fs::remove_file(folder.at("out.npz")).unwrap();
+    }
+}
+
+#[test]
+fn a_check_says_by_its_code_whether_all_is_aligned() {
+    let outcome = run(["align", "--check", STORED]);
+    assert_eq!((outcome.code, outcome.lines().len()), (1, 4));
+    assert!(outcome.errors.ends_with("0 of 3 stored arrays are aligned to 64 bytes\n"), "{}", outcome.errors);
+    assert_eq!(run(["align", "--check", "tests/data/model-batch-aligned.npz"]).code, 0);
+    assert_eq!(run(["align", "--check", "--align=4096", "tests/data/model-batch-aligned.npz"]).code, 1);
+    assert_eq!(run(["align", "--check", "--align=2", STORED]).code, 0);
+}
+
+#[test]
+fn in_place_replaces_the_file_and_leaves_an_aligned_one_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let path = folder.write("a.npz", fs::read(STORED).unwrap());
+    let inode = || fs::metadata(&path).unwrap().ino();
+    let first = inode();
+    assert_eq!(run(["align", "--in-place", &path]).code, 0);
+    let second = inode();
+    assert_ne!(first, second); // a new file was renamed over it
+    let outcome = run(["align", "--in-place", &path]);
+    assert!(outcome.errors.ends_with("nothing was written\n"), "{}", outcome.errors);
+    assert_eq!(inode(), second);
+    assert_eq!(folder.names(), ["a.npz"]);
+}
+
+#[test]
+fn compressed_members_are_stored_or_deflated_on_request() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let methods = |args: &[&str]| {
+        let outcome = run([&["align", "tests/data/model-batch.npz", "--force", "-o", &out], args].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.errors);
+        let npz = Npz::open(&out).unwrap();
+        let methods: Vec<_> = npz.members().map(|member| member.method().to_string()).collect();
+        (methods.join(" "), outcome.errors.contains("3 compressed, which --store makes borrowable"))
+    };
+    assert_eq!(methods(&[]), ("deflated deflated deflated".into(), true));
+    assert_eq!(methods(&["--store"]), ("stored stored stored".into(), false));
+    assert_eq!(methods(&["--deflate", "0"]).0, "deflated deflated deflated");
+    assert_eq!(run(["align", "--check", &out]).code, 0);
+}
+
+#[test]
+fn a_damaged_member_ends_it_and_nothing_is_written() {
+    let folder = Folder::new();
+    let mut bytes = fs::read(STORED).unwrap();
+    bytes[430] ^= 1;
+    let path = folder.write("bad.npz", &bytes);
+    let outcome = run(["align", "--in-place", &path]);
+    assert_eq!((outcome.code, fs::read(&path).unwrap(), folder.names().len()), (3, bytes, 1));
+    assert!(outcome.errors.contains("labels: CRC-32 is"), "{}", outcome.errors);
+}
+
+#[test]
+fn usage_is_checked_before_anything_is_opened() {
+    for args in [
+        &["align", STORED][..],
+        &["align", STORED, "--check", "--in-place"],
+        &["align", "--check", "--align=3", STORED],
+    ] {
+        assert_eq!(run(args).code, 2, "{args:?}");
+    }
+    assert_eq!(run(["align", "-o", "x.npz", STORED, STORED]).code, 2);
+    assert_eq!(run(["align", "--check", "tests/data/plain.npy"]).code, 2);
+}

@@ -1,0 +1,136 @@
+//! `npz cat`.
+
+use std::fs;
+
+use ndarray::{Array2, Array3, ShapeBuilder};
+use npzmap::{NpyWriter, NpzWriter, save};
+
+use crate::run::{Folder, fine, run};
+
+#[test]
+fn a_member_comes_out_byte_for_byte() {
+    let outcome = fine(["cat", "tests/data/model-batch.npz", "features"]);
+    let npz = npzmap::Npz::open("tests/data/model-batch.npz").unwrap();
+    assert_eq!(outcome.out, npz.member("features").unwrap().bytes().unwrap().into_owned());
+    assert_eq!(fine(["cat", "tests/data/plain-f.npy"]).out, fs::read("tests/data/plain-f.npy").unwrap());
+    assert_eq!(fine(["cat", "tests/data/keys.npz", "notes.txt"]).text(), "plain text\n");
+}
+
+#[test]
+fn a_mistyped_key_gets_a_suggestion() {
+    let outcome = run(["cat", "tests/data/model-batch.npz", "lables"]);
+    assert_eq!((outcome.code, outcome.out.len()), (5, 0));
+    assert_eq!(outcome.errors, "npz: tests/data/model-batch.npz: lables: no such key; did you mean 'labels'?\n");
+    let outcome = run(["cat", "tests/data/model-batch.npz", "xyz"]);
+    assert!(outcome.errors.ends_with("xyz: no such key; `npz ls` lists them\n"), "{}", outcome.errors);
+    let outcome = run(["cat", "tests/data/model-batch.npz"]);
+    assert!(outcome.errors.contains("has 3 members; name a key, such as 'features'"), "{}", outcome.errors);
+}
+
+#[test]
+fn raw_elements_are_in_c_order_and_the_byte_order_of_the_file() {
+    let folder = Folder::new();
+    // More rows than are turned round at once, and three axes.
+    let fortran = Array3::from_shape_fn((300, 40, 500).f(), |(i, j, k)| (i * 20_000 + j * 500 + k) as u32);
+    save(folder.at("f.npy"), &fortran).unwrap();
+    let mut writer = NpzWriter::create(folder.at("f.npz")).unwrap();
+    writer.add_with("f", &fortran, npzmap::MemberOptions::new().deflate(1)).unwrap();
+    writer.finish().unwrap();
+    let expected: Vec<u8> = (0..6_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    for file in ["f.npy", "f.npz"] {
+        assert!(fine(["cat", "--raw", &folder.at(file)]).out == expected, "{file}");
+    }
+    let raw = fine(["cat", "--raw", "tests/data/plain-be.npy"]).out;
+    let whole = fs::read("tests/data/plain-be.npy").unwrap();
+    assert_eq!(raw, whole[128..]);
+}
+
+#[test]
+fn what_is_held_in_memory_is_bounded() {
+    let folder = Folder::new();
+    let fortran = Array2::<f64>::zeros((10, 10).f());
+    NpyWriter::create(folder.at("f.npy")).unwrap().add(&fortran).unwrap();
+    let outcome = run(["cat", "--raw", "--max-array-bytes=799", &folder.at("f.npy")]);
+    assert_eq!((outcome.code, outcome.out.len()), (3, 0));
+    assert!(outcome.errors.contains("--max-array-bytes raises it"), "{}", outcome.errors);
+    assert_eq!(fine(["cat", "--raw", "--max-array-bytes=800", &folder.at("f.npy")]).out.len(), 800);
+}
+
+#[test]
+fn csv_has_rows_of_two_dimensions_and_lines_of_one() {
+    let file = "tests/data/model-batch.npz";
+    assert_eq!(fine(["cat", "--csv", file, "features"]).lines()[1], "4.0,5.0,6.0,7.0");
+    assert_eq!(fine(["cat", "--csv", "--header", file, "features"]).lines()[0], "c0,c1,c2,c3");
+    assert_eq!(
+        fine(["cat", "--csv", "--header", file, "sample_ids"]).text(),
+        "sample_ids\ntrain-001\ntrain-002\ntrain-003\n"
+    );
+    let csv = fine(["cat", "--csv", "tests/data/plain-f.npy"]);
+    assert_eq!(csv.lines().len(), 3); // rows, not columns
+}
+
+#[test]
+fn csv_of_records_has_the_fields_as_columns() {
+    let folder = Folder::new();
+    let dtype = "[('id', '<i4'), ('name', '<U3'), ('xy', '>f4', (2,)), ('at', '<M8[D]')]";
+    let header = npzmap::Header::new(dtype.parse().unwrap(), &[2], npzmap::Order::C).unwrap();
+    let mut bytes = header.to_bytes();
+    for (id, name, x, day) in [(-1, "a,b", 0.1_f32, 0_i64), (7, "\"", f32::NAN, 19_782)] {
+        bytes.extend(i32::to_le_bytes(id));
+        let mut codes: Vec<u32> = name.chars().map(u32::from).collect();
+        codes.resize(3, 0);
+        bytes.extend(codes.iter().flat_map(|code| code.to_le_bytes()));
+        bytes.extend([x.to_be_bytes(), (-x).to_be_bytes()].concat());
+        bytes.extend(day.to_le_bytes());
+    }
+    let path = folder.write("records.npy", bytes);
+    assert_eq!(
+        fine(["cat", "--csv", "--header", &path]).text(),
+        "id,name,xy[0],xy[1],at\n-1,\"a,b\",0.1,-0.1,1970-01-01\n7,\"\"\"\",nan,nan,2024-02-29\n"
+    );
+}
+
+#[test]
+fn dates_are_iso_dates_of_their_unit() {
+    let folder = Folder::new();
+    let date = |unit: &str, count: i64| {
+        let header = npzmap::Header::new(format!("<M8[{unit}]").parse().unwrap(), &[], npzmap::Order::C).unwrap();
+        let path = folder.write("date.npy", [header.to_bytes(), count.to_le_bytes().to_vec()].concat());
+        fine(["cat", "--csv", &path]).text().trim_end().to_owned()
+    };
+    // As str(np.datetime64(count, unit)) prints them.
+    for (unit, count, expected) in [
+        ("Y", 54, "2024"),
+        ("M", 649, "2024-02"),
+        ("W", 1, "1970-01-08"),
+        ("D", -1, "1969-12-31"),
+        ("h", -1, "1969-12-31T23"),
+        ("m", 61, "1970-01-01T01:01"),
+        ("s", 951_782_400, "2000-02-29T00:00:00"),
+        ("ms", -1, "1969-12-31T23:59:59.999"),
+        ("us", 1, "1970-01-01T00:00:00.000001"),
+        ("ns", 1_700_000_000_123_456_789, "2023-11-14T22:13:20.123456789"),
+        ("as", 1, "1970-01-01T00:00:00.000000000000000001"),
+        ("15m", 3, "1970-01-01T00:45"),
+        ("D", i64::MIN, "NaT"),
+    ] {
+        assert_eq!(date(unit, count), expected, "{unit} {count}");
+    }
+}
+
+#[test]
+fn what_has_no_form_in_csv_is_not_supported() {
+    let outcome = run(["cat", "--csv", "tests/data/longdouble.npz", "longdouble"]);
+    assert!(outcome.code == 4 || outcome.code == 5, "{}", outcome.errors);
+    let outcome = run(["cat", "--csv", "tests/data/kinds-stored.npz", "f8-le-c3"]);
+    assert_eq!(outcome.code, 4, "{}", outcome.errors);
+    let outcome = run(["cat", "tests/data/object.npz", "objects", "--csv"]);
+    assert_eq!((outcome.code, outcome.out.len()), (4, 0), "{}", outcome.errors);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn binary_data_is_kept_off_terminals() {
+    let text = crate::terminal::on_terminal(&["cat", "tests/data/plain.npy", "--color=never"], &[]);
+    assert_eq!(text, "npz: binary data is not written to a terminal; redirect it, or use --csv or `npz show`\n");
+}

@@ -1,0 +1,146 @@
+//! `npz extract`.
+
+use std::fs;
+
+use crate::forge::{Archive, stored};
+use crate::run::{Folder, fine, run};
+
+#[test]
+fn members_are_files_byte_for_byte() {
+    let folder = Folder::new();
+    let outcome = fine(["extract", "tests/data/weights.npz", "-d", &folder.at("out")]);
+    assert_eq!(outcome.lines().len(), 5);
+    let expected = ["bias", "scale", "weight"].map(|name| format!("out/encoder/{name}.npy"));
+    assert_eq!(folder.names(), [&expected[..], &["out/optim/step.npy".into()]].concat());
+    let npz = npzmap::Npz::open("tests/data/weights.npz").unwrap();
+    let bias = npz.member("encoder/bias").unwrap();
+    assert_eq!(fs::read(folder.at("out/encoder/bias.npy")).unwrap(), *bias.bytes().unwrap());
+}
+
+#[test]
+fn keys_and_globs_choose() {
+    let folder = Folder::new();
+    fine(["extract", "tests/data/weights.npz", "-d", &folder.at("a"), "optim/step"]);
+    fine(["extract", "tests/data/weights.npz", "-d", &folder.at("b"), "--include=*/s*"]);
+    assert_eq!(folder.names(), ["a/optim/step.npy", "b/encoder/scale.npy", "b/optim/step.npy"]);
+    let outcome = run(["extract", "tests/data/weights.npz", "-d", &folder.at("c"), "optim/stop", "encoder/bias"]);
+    assert_eq!(outcome.code, 5);
+    assert!(outcome.errors.ends_with("did you mean 'optim/step'?\n"), "{}", outcome.errors);
+    assert_eq!(folder.names().last().unwrap(), "c/encoder/bias.npy");
+}
+
+#[test]
+fn no_name_leads_out_of_the_folder() {
+    let names = [
+        "../a.npy",
+        "/tmp/npz-test-a.npy",
+        "a/../../b.npy",
+        "..",
+        "C:x.npy",
+        "d/c:/x.npy",
+        "a\\..\\b.npy",
+        "nul",
+        "con.npy",
+        "x/AUX.txt",
+        "COM1.npy",
+        "lpt².npy",
+        "CONIN$",
+        "a\u{1b}b",
+        "a\nb",
+        ".. /x",
+        "x./y",
+        "./x",
+        "a//b",
+        " ",
+    ];
+    let mut entries: Vec<_> = names.iter().map(|name| stored(name, b"evil")).collect();
+    entries.push(stored("good.npy", b"good"));
+    for entry in &mut entries {
+        // What is not ASCII is UTF-8.
+        entry.header.flags |= 0x800;
+    }
+    let folder = Folder::new();
+    let mut archive = Archive::new(entries);
+    for record in &mut archive.records {
+        record.flags |= 0x800;
+    }
+    let path = folder.write("evil.npz", archive.bytes());
+    let outcome = run(["extract", &path, "-d", &folder.at("deep/in")]);
+    assert_eq!((outcome.code, outcome.lines().len()), (3, 2), "{}", outcome.text());
+    assert_eq!(outcome.errors.lines().count(), names.len());
+    assert!(outcome.errors.lines().all(|line| line.contains(": not extracted: ")), "{}", outcome.errors);
+    assert_eq!(folder.names(), ["deep/in/good.npy", "evil.npz"]);
+}
+
+#[test]
+fn names_that_only_look_odd_are_written() {
+    let folder = Folder::new();
+    let names = [
+        "a b.npy",
+        "..a.npy",
+        "a..b",
+        "größe.npy",
+        "auxiliary.npy",
+        "com.npy",
+        "com10.npy",
+        ".npy",
+        "dense/kernel:0.npy",
+    ];
+    let mut archive = Archive::new(names.iter().map(|name| stored(name, b"x")).collect());
+    for (entry, record) in archive.entries.iter_mut().zip(&mut archive.records) {
+        entry.header.flags |= 0x800;
+        record.flags |= 0x800;
+    }
+    let path = folder.write("odd.npz", archive.bytes());
+    assert_eq!(fine(["extract", &path, "-d", &folder.at("out")]).lines().len(), names.len() + 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn no_link_is_followed_or_replaced() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new();
+    let outside = folder.write("outside.npy", "untouched");
+    fs::create_dir_all(folder.at("out")).unwrap();
+    symlink(folder.at(""), folder.at("out/optim")).unwrap();
+    symlink(&outside, folder.at("out/x.npy")).unwrap();
+    let outcome = run(["extract", "--force", "tests/data/weights.npz", "-d", &folder.at("out"), "optim/step"]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.errors.contains("is a link, which is not followed"), "{}", outcome.errors);
+    let path = folder.write("x.npz", Archive::new(vec![stored("x.npy", b"evil")]).bytes());
+    assert_eq!(run(["extract", "--force", &path, "-d", &folder.at("out")]).code, 2);
+    assert_eq!(fs::read(outside).unwrap(), b"untouched");
+    assert!(fs::symlink_metadata(folder.at("out/x.npy")).unwrap().is_symlink());
+    assert!(!folder.names().contains(&"step.npy".into()));
+}
+
+#[test]
+fn files_are_overwritten_by_force_only_and_never_by_another_member() {
+    let folder = Folder::new();
+    let path = folder.write("x.npz", Archive::new(vec![stored("X.npy", b"new"), stored("x.npy", b"too")]).bytes());
+    fs::create_dir(folder.at("out")).unwrap();
+    let old = folder.write("out/X.npy", "old");
+    let outcome = run(["extract", &path, "-d", &folder.at("out"), "X"]);
+    assert_eq!((outcome.code, fs::read(&old).unwrap()), (2, b"old".to_vec()));
+    fine(["extract", "--force", &path, "-d", &folder.at("out"), "X"]);
+    assert_eq!(fs::read(&old).unwrap(), b"new");
+}
+
+#[test]
+fn a_damaged_member_leaves_no_file_and_the_others_are_written() {
+    let mut bytes = fs::read("tests/data/model-batch-stored.npz").unwrap();
+    bytes[430] ^= 1;
+    let folder = Folder::new();
+    let path = folder.write("bad.npz", bytes);
+    let outcome = run(["extract", &path, "-d", &folder.at("out")]);
+    assert_eq!(outcome.code, 3);
+    assert_eq!(folder.names(), ["bad.npz", "out/features.npy", "out/sample_ids.npy"]);
+}
+
+#[test]
+fn a_dry_run_makes_nothing() {
+    let folder = Folder::new();
+    let outcome = fine(["extract", "-n", "--json", "tests/data/weights.npz", "-d", &folder.at("out")]);
+    assert_eq!((folder.names().len(), outcome.json()["members"].as_array().unwrap().len()), (0, 4));
+    assert_eq!(outcome.json()["members"][3]["file"], folder.at("out/optim/step.npy"));
+}
