@@ -7,8 +7,11 @@ mod forge;
 mod align;
 mod cat;
 mod check;
+mod convert;
+mod diff;
 mod extract;
 mod ls;
+mod pack;
 mod run;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -66,7 +66,7 @@ pub(crate) struct Options {
     reading: Reading,
 }
 
-fn alignment(text: &str) -> Result<u64, String> {
+pub(crate) fn alignment(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(align @ 1..=32_768_u64) if align.is_power_of_two() => Ok(align),
         _ => Err("expected a power of two up to 32768".into()),

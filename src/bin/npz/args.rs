@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use npzmap::{Limits, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
-use crate::{align, cat, check, extract, ls};
+use crate::{align, cat, check, convert, diff, extract, ls, pack};
 
 /// Look at NumPy's .npz archives; check, align, take apart, build and compare them.
 #[derive(Parser)]
@@ -36,6 +36,12 @@ pub(crate) enum Command {
     Cat(cat::Options),
     /// Write members as files below a folder
     Extract(extract::Options),
+    /// Build an aligned archive from .npy files, CSV, and standard input
+    Pack(pack::Options),
+    /// Compare two archives: keys, dtypes, shapes, elements
+    Diff(diff::Options),
+    /// Convert to and from safetensors, to a folder of .npy files, to CSV
+    Convert(convert::Options),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -212,10 +212,12 @@ fn inspect(entry: &Entry<'_>, quick: bool, progress: &Progress) -> Vec<Fault> {
                 Err(error) => note(&error),
             }
         }
-        None => match entry.copy_to(&mut std::io::sink(), |bytes| progress.add(bytes)) {
-            Err(Failure::Archive(error)) => note(&error),
-            Ok(()) | Err(_) => {}
-        },
+        None => {
+            let passed = entry.copy_to(&mut std::io::sink(), |bytes| progress.add(bytes));
+            if let Err(Failure::Archive(error)) = passed {
+                note(&error);
+            }
+        }
     }
     faults
 }

@@ -103,7 +103,10 @@ pub(crate) struct Problems(Option<Code>);
 
 impl Problems {
     pub(crate) fn note(&mut self, code: Code) {
-        self.0.get_or_insert(code);
+        // What was looked for and found is no error: an error goes before it.
+        if matches!(self.0, None | Some(Code::Found)) {
+            self.0 = Some(code);
+        }
     }
 
     /// Prints a failure that does not end the run.

@@ -61,6 +61,17 @@ impl Input {
         self.entries().filter(|entry| select.takes(&entry.key()))
     }
 
+    /// The entry of a key, if there is one.
+    pub(crate) fn find(&self, key: &str) -> Result<Option<Entry<'_>>> {
+        match self {
+            Input::Plain(plain) => Ok((key == plain.key).then_some(Entry::Plain(plain))),
+            Input::Archive(npz) => match npz.member(key) {
+                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => Ok(None),
+                member => Ok(Some(Entry::Member(member?))),
+            },
+        }
+    }
+
     /// The entry of a key; of a plain file, or an archive of one member, no key is needed.
     pub(crate) fn entry(&self, path: &Path, key: Option<&str>) -> Result<Entry<'_>> {
         match (self, key) {
@@ -103,7 +114,7 @@ pub(crate) fn stem(path: &Path) -> String {
 }
 
 /// As `np.load` tells the two apart. Whether the file can be read at all is found out when it is opened.
-fn begins_as_array(path: &Path) -> bool {
+pub(crate) fn begins_as_array(path: &Path) -> bool {
     let mut magic = [0; 6];
     let is_file = path.metadata().is_ok_and(|metadata| metadata.is_file());
     is_file && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x93NUMPY"
@@ -197,6 +208,14 @@ impl<'a> Entry<'a> {
         match self {
             Entry::Member(member) => member.read_any(),
             Entry::Plain(plain) => plain.npy.read_any(),
+        }
+    }
+
+    /// The content of what is no array.
+    pub(crate) fn bytes(&self) -> npzmap::Result<Cow<'a, [u8]>> {
+        match self {
+            Entry::Member(member) => member.bytes(),
+            Entry::Plain(_) => Err(ErrorKind::NotAnArray.into()),
         }
     }
 

@@ -5,7 +5,10 @@ mod align;
 mod args;
 mod cat;
 mod check;
+mod compare;
 mod console;
+mod convert;
+mod diff;
 mod elements;
 mod exit;
 mod extract;
@@ -13,9 +16,12 @@ mod input;
 mod json;
 mod leaves;
 mod ls;
+mod pack;
+mod parse;
 mod place;
 mod progress;
 mod row;
+mod safe;
 mod select;
 mod table;
 mod text;
@@ -31,6 +37,9 @@ fn main() -> ExitCode {
         args::Command::Align(options) => align::run(options, &console),
         args::Command::Cat(options) => cat::run(options, &console),
         args::Command::Extract(options) => extract::run(options, &console),
+        args::Command::Pack(options) => pack::run(options, &console),
+        args::Command::Diff(options) => diff::run(options, &console),
+        args::Command::Convert(options) => convert::run(options, &console),
         args::Command::Check(options) => check::run(options, &console),
         args::Command::Ls(options) => ls::run(options, &console),
     };

@@ -1,0 +1,232 @@
+//! Two arrays element by element, block by block: how many differ, and by how much.
+
+use npzmap::{Dtype, Header, Kind, Order, Scalar};
+use serde_json::Value;
+
+use crate::args::Reading;
+use crate::elements::{Pull, in_c_order, is_c};
+use crate::exit::Result;
+use crate::input::{BLOCK, Entry};
+use crate::json::number;
+use crate::leaves::{Leaf, leaves};
+use crate::progress::Progress;
+use crate::text::{float, integer};
+
+/// When two numbers count as equal: |a - b| <= atol + rtol * |b|, as in NumPy's `isclose`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tolerance {
+    pub(crate) relative: f64,
+    pub(crate) absolute: f64,
+    pub(crate) equal_nan: bool,
+}
+
+/// What the comparison of two arrays comes to.
+#[derive(Clone, Default)]
+pub(crate) struct Differences {
+    pub(crate) elements: u64,
+    /// Of whole numbers, exactly.
+    whole: Option<i128>,
+    absolute: Option<f64>,
+    pub(crate) relative: Option<f64>,
+}
+
+impl Differences {
+    /// The largest one: an integer where it is one.
+    pub(crate) fn largest(&self) -> Option<Value> {
+        match (self.absolute, self.whole) {
+            (Some(absolute), Some(whole)) => Some(number(absolute.max(whole as f64))),
+            (None, Some(whole)) => Some(u64::try_from(whole).map_or_else(|_| number(whole as f64), Value::from)),
+            (absolute, _) => absolute.map(number),
+        }
+    }
+
+    fn add(&mut self, by: By) {
+        let (absolute, scale) = match by {
+            By::Nothing => return,
+            By::Whole { by, scale } => {
+                self.whole = self.whole.max(Some(by));
+                (by as f64, scale)
+            }
+            By::Real { by, scale } => {
+                if !by.is_nan() {
+                    self.absolute = Some(self.absolute.unwrap_or(0.0).max(by));
+                }
+                (by, scale)
+            }
+        };
+        let relative = absolute / scale;
+        if !relative.is_nan() && scale > 0.0 {
+            self.relative = Some(self.relative.unwrap_or(0.0).max(relative));
+        }
+    }
+}
+
+/// By how much two scalars differ, and the size of the second.
+enum By {
+    Nothing,
+    Whole { by: i128, scale: f64 },
+    Real { by: f64, scale: f64 },
+}
+
+/// Whether elements of these dtypes can be compared.
+pub(crate) fn comparable(a: &Dtype, b: &Dtype) -> bool {
+    let is_number = |kind| matches!(kind, Kind::Bool | Kind::Int | Kind::UInt | Kind::Float | Kind::Complex);
+    match (a.as_scalar(), b.as_scalar()) {
+        _ if a == b => true,
+        (Some(a), Some(b)) if is_number(a.kind()) && is_number(b.kind()) => {
+            (a.kind() == Kind::Complex) == (b.kind() == Kind::Complex) && width(a) <= 8 && width(b) <= 8
+        }
+        (Some(a), Some(b)) => a.kind() == b.kind() && a.unit() == b.unit() && a.kind() != Kind::Void,
+        _ => false,
+    }
+}
+
+/// The size of a number; of a part of a complex one.
+fn width(scalar: &Scalar) -> usize {
+    if scalar.kind() == Kind::Complex { scalar.item_size() / 2 } else { scalar.item_size() }
+}
+
+/// Compares arrays of equal shape and comparable dtypes.
+pub(crate) fn compare(
+    a: &Entry<'_>,
+    b: &Entry<'_>,
+    reading: &Reading,
+    tolerance: Tolerance,
+    progress: &Progress,
+) -> Result<Differences> {
+    let (header_a, header_b) = (a.header()?, b.header()?);
+    let both = header_a.order() == Order::Fortran && header_b.order() == Order::Fortran;
+    if both || (is_c(&header_a) && is_c(&header_b)) {
+        // The same order: as they lie.
+        return a.stream_elements(|header_a, stream_a| {
+            b.stream_elements(|header_b, stream_b| pairs(header_a, stream_a, header_b, stream_b, tolerance, progress))
+        });
+    }
+    in_c_order(a, reading, |header_a, pull_a| {
+        in_c_order(b, reading, |header_b, pull_b| pairs(header_a, pull_a, header_b, pull_b, tolerance, progress))
+    })
+}
+
+fn pairs(
+    header_a: &Header,
+    a: &mut dyn Pull,
+    header_b: &Header,
+    b: &mut dyn Pull,
+    tolerance: Tolerance,
+    progress: &Progress,
+) -> Result<Differences> {
+    let (size_a, size_b) = (header_a.dtype().item_size(), header_b.dtype().item_size());
+    let mut differences = Differences::default();
+    let mut left = header_a.count();
+    if size_a == 0 || size_b == 0 {
+        return Ok(differences);
+    }
+    let items = (BLOCK / size_a.max(size_b)).clamp(1, left.max(1));
+    let (mut block_a, mut block_b) = (vec![0; items * size_a], vec![0; items * size_b]);
+    let pairs: Vec<_> = leaves(header_a.dtype()).into_iter().zip(leaves(header_b.dtype())).collect();
+    let same = header_a.dtype() == header_b.dtype();
+    while left > 0 {
+        let items = items.min(left);
+        let (block_a, block_b) = (&mut block_a[..items * size_a], &mut block_b[..items * size_b]);
+        a.pull(block_a)?;
+        b.pull(block_b)?;
+        progress.add(block_a.len() as u64);
+        left -= items;
+        // The same bytes are the same values, but for NaN.
+        if same && block_a == block_b && (tolerance.equal_nan || !has_nan(block_a, size_a, &pairs)) {
+            continue;
+        }
+        for (item_a, item_b) in block_a.chunks_exact(size_a).zip(block_b.chunks_exact(size_b)) {
+            let mut differs = false;
+            for (leaf_a, leaf_b) in &pairs {
+                for (range_a, range_b) in leaf_a.ranges().zip(leaf_b.ranges()) {
+                    let by = differ(&item_a[range_a], &leaf_a.scalar, &item_b[range_b], &leaf_b.scalar, tolerance);
+                    if let Some(by) = by {
+                        differs = true;
+                        differences.add(by);
+                    }
+                }
+            }
+            differences.elements += u64::from(differs);
+        }
+    }
+    Ok(differences)
+}
+
+fn has_nan(block: &[u8], size: usize, leaves: &[(Leaf, Leaf)]) -> bool {
+    let nan_able =
+        |leaf: &Leaf| matches!(leaf.scalar.kind(), Kind::Float | Kind::Complex | Kind::Datetime | Kind::Timedelta);
+    leaves.iter().filter(|(leaf, _)| nan_able(leaf)).any(|(leaf, _)| {
+        block.chunks_exact(size).any(|item| leaf.ranges().any(|range| is_nan(&item[range], &leaf.scalar)))
+    })
+}
+
+fn is_nan(bytes: &[u8], scalar: &Scalar) -> bool {
+    let order = scalar.byte_order();
+    match scalar.kind() {
+        Kind::Float => float(bytes, order).is_some_and(f64::is_nan),
+        Kind::Complex => bytes.chunks(bytes.len() / 2).any(|part| float(part, order).is_some_and(f64::is_nan)),
+        Kind::Datetime | Kind::Timedelta => integer(bytes, scalar) == i64::MIN.into(),
+        _ => false,
+    }
+}
+
+/// By how much two scalars differ, if they do.
+fn differ(a: &[u8], scalar_a: &Scalar, b: &[u8], scalar_b: &Scalar, tolerance: Tolerance) -> Option<By> {
+    let nan = (is_nan(a, scalar_a), is_nan(b, scalar_b));
+    match nan {
+        (true, true) if tolerance.equal_nan => return None,
+        (false, false) => {}
+        _ => return Some(By::Nothing),
+    }
+    let is_whole = |scalar: &Scalar| {
+        matches!(scalar.kind(), Kind::Bool | Kind::Int | Kind::UInt | Kind::Datetime | Kind::Timedelta)
+    };
+    let close = |by: f64, scale: f64| by <= tolerance.absolute + tolerance.relative * scale;
+    if is_whole(scalar_a) && is_whole(scalar_b) {
+        let (a, b) = (integer(a, scalar_a), integer(b, scalar_b));
+        let (by, scale) = ((a - b).abs(), b.abs() as f64);
+        return (by != 0 && !close(by as f64, scale)).then_some(By::Whole { by, scale });
+    }
+    if let (Some(a), Some(b)) = (real(a, scalar_a), real(b, scalar_b)) {
+        let (by, scale) = ((a - b).abs(), b.abs());
+        return (a != b && (!scale.is_finite() || !close(by, scale))).then_some(By::Real { by, scale });
+    }
+    if let (Some((re_a, im_a)), Some((re_b, im_b))) = (complex(a, scalar_a), complex(b, scalar_b)) {
+        let (by, scale) = ((re_a - re_b).hypot(im_a - im_b), re_b.hypot(im_b));
+        let same = re_a == re_b && im_a == im_b;
+        return (!same && (!scale.is_finite() || !close(by, scale))).then_some(By::Real { by, scale });
+    }
+    let same = match scalar_a.kind() {
+        Kind::Str => codes(a, scalar_a).eq(codes(b, scalar_b)),
+        Kind::Bytes => trimmed(a) == trimmed(b),
+        _ => a == b,
+    };
+    (!same).then_some(By::Nothing)
+}
+
+fn real(bytes: &[u8], scalar: &Scalar) -> Option<f64> {
+    match scalar.kind() {
+        Kind::Float => float(bytes, scalar.byte_order()),
+        Kind::Bool | Kind::Int | Kind::UInt => Some(integer(bytes, scalar) as f64),
+        _ => None,
+    }
+}
+
+fn complex(bytes: &[u8], scalar: &Scalar) -> Option<(f64, f64)> {
+    let (re, im) = bytes.split_at(bytes.len() / 2);
+    let order = scalar.byte_order();
+    let is_complex = scalar.kind() == Kind::Complex;
+    is_complex.then(|| Some((float(re, order)?, float(im, order)?))).flatten()
+}
+
+/// The characters of a string, without the NULs that fill it up.
+fn codes<'a>(bytes: &'a [u8], scalar: &'a Scalar) -> impl Iterator<Item = i128> {
+    let code = move |code: &'a [u8]| integer(code, scalar);
+    let length = bytes.chunks_exact(4).rposition(|code| code != [0; 4]).map_or(0, |last| last + 1);
+    bytes.chunks_exact(4).take(length).map(code)
+}
+
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
+}

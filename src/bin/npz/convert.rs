@@ -1,0 +1,235 @@
+//! `npz convert`: to and from safetensors, to a folder of `.npy` files, to CSV.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter};
+use serde::Serialize;
+
+use crate::args::{Reading, Writing};
+use crate::cat::{check_csv, write_csv};
+use crate::console::Console;
+use crate::exit::{Code, Failure, Problems, Result};
+use crate::extract::extract;
+use crate::input::{Entry, Input};
+use crate::json::{Documents, SCHEMA};
+use crate::place::{Folder, parts};
+use crate::progress::Progress;
+use crate::safe::{self, Incoming, Outgoing, Tensors, tensor_type};
+use crate::select::{Globs, Select};
+
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  npz convert model.npz model.safetensors
+  npz convert model.safetensors model.npz
+  npz convert model.npz weights/
+  npz convert --key scores table.npz scores.csv
+
+What it becomes is told by the name of OUT: .npz, .safetensors, .csv, or else a folder of .npy files. Safetensors holds
+numbers and bools, little-endian and in C order: numbers are swapped and arrays turned round for it. What it cannot
+hold, such as text, dates and records, is named, and nothing is written; --exclude leaves it out.")]
+pub(crate) struct Options {
+    /// An archive, a .npy file, or a .safetensors file
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// What to write: .npz, .safetensors, .csv, or a folder
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+
+    /// The array that becomes CSV
+    #[arg(short, long, value_name = "KEY")]
+    key: Option<String>,
+
+    /// Take the two bytes that ml_dtypes writes, |V2, for bfloat16
+    #[arg(long)]
+    bf16: bool,
+
+    /// The first line of the CSV has the names of its columns
+    #[arg(long)]
+    header: bool,
+
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    globs: Globs,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Npz,
+    Safetensors,
+    Csv,
+    Folder,
+}
+
+fn format(path: &Path) -> Format {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    match extension.to_str() {
+        _ if path.is_dir() => Format::Folder,
+        Some("npz" | "npy") => Format::Npz,
+        Some("safetensors") => Format::Safetensors,
+        Some("csv") => Format::Csv,
+        _ => Format::Folder,
+    }
+}
+
+pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
+    let (from, to) = (format(&options.input), format(&options.output));
+    let select = options.globs.compile()?;
+    let mut problems = Problems::default();
+    if to != Format::Folder {
+        options.writing.check(&options.output)?;
+    }
+    let usage = |text: String| Err(Failure::new(Code::Usage, text));
+    let keys = match (from, to) {
+        (Format::Safetensors, Format::Npz | Format::Folder) => from_tensors(options, &select, to, console)?,
+        (Format::Safetensors, _) => {
+            return usage("safetensors becomes .npz or a folder; convert the .npz further".into());
+        }
+        (Format::Csv, _) => return usage(format!("`npz pack -o OUT.npz {}` reads CSV", options.input.display())),
+        (Format::Folder, _) if options.input.is_dir() => {
+            return usage(format!("`npz pack -o OUT.npz {}/*.npy` reads a folder", options.input.display()));
+        }
+        (_, to) => {
+            let input = Input::open(&options.input, &options.reading)?;
+            match to {
+                Format::Safetensors => to_tensors(options, &input, &select)?,
+                Format::Csv => to_csv(options, &input, &select)?,
+                Format::Folder => {
+                    let entries: Vec<_> = input.selected(&select).collect();
+                    let written = extract(&entries, &options.output, &options.writing, console, &mut problems)?;
+                    written.into_iter().map(|written| written.key).collect()
+                }
+                Format::Npz => return usage("`npz align -o OUT.npz` copies an archive, `npz pack` .npy files".into()),
+            }
+        }
+    };
+    let mut out = console.out();
+    if options.json {
+        let (input, output) = (options.input.to_string_lossy().into(), options.output.to_string_lossy().into());
+        let mut documents = Documents::new(&mut out, false);
+        documents.print(&Document { schema: SCHEMA, input, output, dry_run: options.writing.dry_run, keys })?;
+        documents.finish()?;
+    } else {
+        writeln!(out, "key")?;
+        keys.iter().try_for_each(|key| writeln!(out, "{}", Escaped(key)))?;
+        out.flush()?;
+    }
+    Ok(problems)
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    input: String,
+    output: String,
+    dry_run: bool,
+    keys: Vec<String>,
+}
+
+/// All that cannot be converted, in one message.
+fn refuse(path: &Path, refused: &[String]) -> Failure {
+    let text = format!("{}: nothing was written; it cannot hold {}", path.display(), refused.join("; "));
+    Failure::new(Code::Unsupported, text)
+}
+
+fn to_tensors(options: &Options, input: &Input, select: &Select) -> Result<Vec<String>> {
+    let (mut arrays, mut refused) = (Vec::new(), Vec::new());
+    for entry in input.selected(select) {
+        let key = entry.key().into_owned();
+        // Names that are there twice, and the like.
+        input.find(&key)?;
+        match entry.header() {
+            Ok(header) => match tensor_type(header.dtype(), options.bf16) {
+                _ if key == "__metadata__" => refused.push(format!("{key}: the format keeps this name for itself")),
+                Ok(tensor) => arrays.push(Outgoing { entry, header, tensor }),
+                Err(problem) => refused.push(format!("{key}: {problem}")),
+            },
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => refused.push(format!("{key}: no array")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(refuse(&options.output, &refused));
+    }
+    let keys = arrays.iter().map(|array| array.entry.key().into_owned()).collect();
+    if !options.writing.dry_run {
+        write_file(options, |out| safe::write(arrays, out, &options.reading))?;
+    }
+    Ok(keys)
+}
+
+fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<String>> {
+    let mut selected = input.selected(select);
+    let entry: Entry<'_> = match (&options.key, selected.next(), selected.next()) {
+        (None, Some(one), None) => one,
+        (key, ..) => input.entry(&options.input, key.as_deref())?,
+    };
+    check_csv(&entry)?;
+    if !options.writing.dry_run {
+        let progress = Progress::new(entry.size());
+        write_file(options, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
+    }
+    Ok(vec![entry.key().into_owned()])
+}
+
+/// Writes a file beside the target, and renames it when it is whole.
+fn write_file(options: &Options, work: impl FnOnce(&mut BufWriter<crate::place::Pending>) -> Result<()>) -> Result<()> {
+    let target = &options.output;
+    let about = |error: io::Error| Failure::new(Code::Unreadable, format!("{}: {error}", target.display()));
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let pending = Folder::open(folder).and_then(|folder| folder.create(&[&name], options.writing.force));
+    let mut out = BufWriter::with_capacity(1 << 20, pending.map_err(about)?);
+    work(&mut out).map_err(|failure| match failure {
+        Failure::Output(error) => about(error),
+        other => other,
+    })?;
+    out.into_inner().map_err(|error| about(error.into_error()))?.finish().map_err(about)
+}
+
+fn from_tensors(options: &Options, select: &Select, to: Format, console: &Console) -> Result<Vec<String>> {
+    let tensors = Tensors::open(&options.input)?;
+    let arrays = tensors.arrays(select).map_err(|refused| refuse(&options.output, &refused))?;
+    if tensors.has_metadata() {
+        console.warn(format_args!("{}: its __metadata__ is left out", options.input.display()));
+    }
+    let keys = arrays.iter().map(|array| array.key.clone()).collect();
+    match to {
+        _ if options.writing.dry_run => {}
+        Format::Folder => to_folder(&arrays, options)?,
+        _ => {
+            let mut writer = NpzWriter::create(&options.output)?;
+            for array in &arrays {
+                writer.add_with(&array.key, array, MemberOptions::new().store())?;
+            }
+            writer.finish()?;
+        }
+    }
+    Ok(keys)
+}
+
+fn to_folder(arrays: &[Incoming<'_>], options: &Options) -> Result<()> {
+    let names: Vec<_> = arrays.iter().map(|array| format!("{}.npy", array.key)).collect();
+    let refused: Vec<_> = names.iter().filter_map(|name| Some(format!("{name}: {}", parts(name).err()?))).collect();
+    if !refused.is_empty() {
+        return Err(refuse(&options.output, &refused));
+    }
+    let folder = Folder::open(&options.output).map_err(Failure::file(&options.output))?;
+    for (array, name) in arrays.iter().zip(&names) {
+        let about = |error: io::Error| Failure::new(Code::Unreadable, format!("{name}: {error}"));
+        let file = folder.create(&parts(name).unwrap_or_default(), options.writing.force).map_err(about)?;
+        NpyWriter::stream(file).add(array)?.finish().map_err(about)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! `npz diff`: what two archives do not have in common.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use npzmap::{ErrorKind, Escaped, Header};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::Reading;
+use crate::compare::{Differences, Tolerance, comparable, compare};
+use crate::console::{Console, Style};
+use crate::exit::{Code, Problems, Result};
+use crate::input::{Entry, Input};
+use crate::json::{Documents, SCHEMA, number};
+use crate::progress::Progress;
+use crate::row::tuple;
+use crate::select::Globs;
+use crate::table::{Cell, Table};
+
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  npz diff before.npz after.npz
+  npz diff --rtol 1e-5 --atol 1e-8 --equal-nan before.npz after.npz
+  npz diff --full --json before.npz after.npz
+
+Each key that differs is a line: whether it was added or removed, whether dtype or shape differ, how many elements do,
+and their largest absolute and relative difference; the latter relative to B. Elements are compared where the shapes
+are equal, block by block. Numbers of different dtypes are compared as numbers.
+
+Members of equal CRC-32 and size are taken for equal, NaN among them, and the sum says how many; --full compares their
+elements. The exit code is 1 if anything differs.")]
+pub(crate) struct Options {
+    /// The archive, or .npy file, to compare
+    #[arg(value_name = "A")]
+    a: PathBuf,
+
+    /// The one to compare it with
+    #[arg(value_name = "B")]
+    b: PathBuf,
+
+    /// Numbers that differ by no more than this times the one of B are equal
+    #[arg(long, value_name = "R", default_value_t = 0.0, value_parser = tolerance)]
+    rtol: f64,
+
+    /// Numbers that differ by no more than this are equal
+    #[arg(long, value_name = "A", default_value_t = 0.0, value_parser = tolerance)]
+    atol: f64,
+
+    /// NaN is equal to NaN
+    #[arg(long)]
+    equal_nan: bool,
+
+    /// Compare elements also where CRC-32 and size are equal
+    #[arg(long)]
+    full: bool,
+
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    globs: Globs,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number >= 0.0 => Ok(number),
+        _ => Err("expected a number, 0 or more".into()),
+    }
+}
+
+pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
+    let (a, b) = (Input::open(&options.a, &options.reading)?, Input::open(&options.b, &options.reading)?);
+    let mut problems = Problems::default();
+    let (rows, equal, trusted) = compare_all(options, &a, &b, console, &mut problems)?;
+    if !rows.is_empty() {
+        problems.note(Code::Found);
+    }
+    let mut out = console.out();
+    if options.json {
+        let name = |path: &Path| path.to_string_lossy().into_owned();
+        let (a, b) = (name(&options.a), name(&options.b));
+        let mut documents = Documents::new(&mut out, false);
+        documents.print(&Document { schema: SCHEMA, a, b, equal, trusted, differences: rows })?;
+        documents.finish()?;
+        return Ok(problems);
+    }
+    let header = ["key", "what", "a", "b", "elements", "max abs", "max rel"];
+    let mut table = Table::new(&mut out, console, &header)?;
+    let differ = rows.len();
+    for row in rows {
+        table.row(row.cells())?;
+    }
+    table.finish()?;
+    let mut sum = format!("{differ} keys differ, {equal} are equal");
+    if trusted > 0 {
+        sum += &format!("; {trusted} of these by CRC-32 and size alone (--full compares their elements)");
+    }
+    if console.terminal {
+        writeln!(out, "{sum}")?;
+    }
+    out.flush()?;
+    if !console.terminal && trusted > 0 {
+        console.note(sum);
+    }
+    Ok(problems)
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    a: String,
+    b: String,
+    equal: usize,
+    /// Of the equal ones, those by CRC-32 and size alone.
+    #[serde(rename = "equal_by_crc32")]
+    trusted: usize,
+    differences: Vec<Row>,
+}
+
+/// A key that differs.
+#[derive(Serialize)]
+struct Row {
+    key: String,
+    what: Vec<&'static str>,
+    a: Option<Side>,
+    b: Option<Side>,
+    elements: Option<u64>,
+    count: Option<usize>,
+    max_abs: Option<Value>,
+    max_rel: Option<Value>,
+}
+
+/// What one of the two has.
+#[derive(Serialize)]
+struct Side {
+    /// Nothing for what is no array.
+    dtype: Option<String>,
+    shape: Option<Vec<usize>>,
+    size: u64,
+}
+
+enum Verdict {
+    Equal,
+    /// By CRC-32 and size.
+    Trusted,
+    Differ(Box<Row>),
+}
+
+impl Verdict {
+    fn differ(row: Row) -> Self {
+        Verdict::Differ(Box::new(row))
+    }
+}
+
+fn compare_all(
+    options: &Options,
+    a: &Input,
+    b: &Input,
+    console: &Console,
+    problems: &mut Problems,
+) -> Result<(Vec<Row>, usize, usize)> {
+    let select = options.globs.compile()?;
+    let progress = Progress::new(a.selected(&select).map(|entry| entry.size()).sum());
+    let (mut rows, mut equal, mut trusted) = (Vec::new(), 0, 0);
+    for entry in a.selected(&select) {
+        let key = entry.key();
+        let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &key)? {
+            Some(other) => compare_entries(options, &entry, &other, &progress),
+            None => Ok(Verdict::differ(Row::new(&key, vec!["removed"], Some(side(&entry)?), None))),
+        });
+        match problems.survive(console, verdict)? {
+            Some(Verdict::Differ(row)) => rows.push(*row),
+            Some(verdict) => {
+                equal += 1;
+                trusted += usize::from(matches!(verdict, Verdict::Trusted));
+            }
+            None => {}
+        }
+    }
+    for entry in b.selected(&select) {
+        let key = entry.key();
+        let added = b.find(&key).and_then(|_| match counterpart(b, a, &key)? {
+            Some(_) => Ok(None),
+            None => Ok(Some(Row::new(&key, vec!["added"], None, Some(side(&entry)?)))),
+        });
+        rows.extend(problems.survive(console, added)?.flatten());
+    }
+    Ok((rows, equal, trusted))
+}
+
+/// The entry of a key in the other one. Two plain files need not have the same name.
+fn counterpart<'o>(one: &Input, other: &'o Input, key: &str) -> Result<Option<Entry<'o>>> {
+    match (one, other) {
+        (Input::Plain(_), Input::Plain(plain)) => Ok(Some(Entry::Plain(plain))),
+        _ => other.find(key),
+    }
+}
+
+/// Nothing if it is no array.
+fn header(entry: &Entry<'_>) -> Result<Option<Header>> {
+    match entry.header() {
+        Ok(header) => Ok(Some(header)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn side(entry: &Entry<'_>) -> Result<Side> {
+    let header = header(entry)?;
+    let dtype = header.as_ref().map(|header| header.dtype().to_string());
+    Ok(Side { dtype, shape: header.map(|header| header.shape().to_vec()), size: entry.size() })
+}
+
+fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &Progress) -> Result<Verdict> {
+    let same_bytes = a.crc32().is_some() && a.crc32() == b.crc32() && a.size() == b.size();
+    if same_bytes && !options.full {
+        progress.add(a.size());
+        return Ok(Verdict::Trusted);
+    }
+    let key = a.key();
+    let (Some(header_a), Some(header_b)) = (header(a)?, header(b)?) else {
+        let what = if side(a)?.dtype.is_some() == side(b)?.dtype.is_some() { "bytes" } else { "kind" };
+        // By their bytes, or by what the archives say of them.
+        let equal = what == "bytes" && if same_bytes { a.bytes()? == b.bytes()? } else { false };
+        return Ok(match equal {
+            true => Verdict::Equal,
+            false => Verdict::differ(Row::new(&key, vec![what], Some(side(a)?), Some(side(b)?))),
+        });
+    };
+    let mut what = Vec::new();
+    if header_a.dtype() != header_b.dtype() {
+        what.push("dtype");
+    }
+    if header_a.shape() != header_b.shape() {
+        what.push("shape");
+    }
+    let mut compared = None;
+    if header_a.shape() == header_b.shape() && comparable(header_a.dtype(), header_b.dtype()) {
+        let tolerance = Tolerance { relative: options.rtol, absolute: options.atol, equal_nan: options.equal_nan };
+        let differences = compare(a, b, &options.reading, tolerance, progress)?;
+        if differences.elements > 0 {
+            what.push("values");
+        }
+        compared = Some(differences);
+    }
+    if what.is_empty() {
+        return Ok(Verdict::Equal);
+    }
+    let row = Row::new(&key, what, Some(side(a)?), Some(side(b)?));
+    Ok(Verdict::differ(match compared {
+        Some(differences) => row.with(&differences, header_a.count()),
+        None => row,
+    }))
+}
+
+impl Row {
+    fn new(key: &str, what: Vec<&'static str>, a: Option<Side>, b: Option<Side>) -> Self {
+        Row { key: key.into(), what, a, b, elements: None, count: None, max_abs: None, max_rel: None }
+    }
+
+    fn with(mut self, differences: &Differences, count: usize) -> Self {
+        self.elements = Some(differences.elements);
+        self.count = Some(count);
+        self.max_abs = differences.largest();
+        self.max_rel = differences.relative.map(number);
+        self
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let style = match self.what[..] {
+            ["added"] => Style::Good,
+            ["removed"] => Style::Bad,
+            _ => Style::Notable,
+        };
+        let elements = match (self.elements, self.count) {
+            (Some(elements), Some(count)) => format!("{elements} of {count}"),
+            _ => "-".into(),
+        };
+        vec![
+            Escaped(&self.key).to_string().into(),
+            Cell::new(self.what.join(", "), style),
+            self.a.as_ref().map_or("-".into(), Side::text).into(),
+            self.b.as_ref().map_or("-".into(), Side::text).into(),
+            elements.into(),
+            value(&self.max_abs).into(),
+            value(&self.max_rel).into(),
+        ]
+    }
+}
+
+impl Side {
+    fn text(&self) -> String {
+        match (&self.dtype, &self.shape) {
+            (Some(dtype), Some(shape)) => format!("{} {}", Escaped(dtype), tuple(shape)),
+            _ => format!("{} bytes", self.size),
+        }
+    }
+}
+
+/// A number with as many digits as one looks at; JSON has all.
+fn value(value: &Option<Value>) -> String {
+    match value {
+        None => "-".into(),
+        Some(Value::Number(number)) if number.is_f64() => {
+            let number = number.as_f64().unwrap_or_default();
+            let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
+            format!("{rounded:?}")
+        }
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

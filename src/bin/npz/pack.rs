@@ -1,0 +1,234 @@
+//! `npz pack`: an aligned archive from `.npy` files, CSV, and standard input.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use npzmap::{Dtype, ErrorKind, Escaped, Header, MemberOptions, Npy, NpzWriter, ReadAt, Save, Source};
+use serde::Serialize;
+
+use crate::align::alignment;
+use crate::args::{Reading, Writing};
+use crate::console::Console;
+use crate::exit::{Code, Failure, Problems, Result};
+use crate::input::{BLOCK, begins_as_array, stem};
+use crate::json::{Documents, SCHEMA};
+use crate::parse::{Encoded, FirstLine, parse};
+use crate::progress::Progress;
+use crate::row::tuple;
+use crate::table::Table;
+
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  npz pack -o model.npz weights.npy bias.npy
+  npz pack -o model.npz encoder/weight=weights.npy scores=scores.csv
+  npz pack -o table.npz --dtype f4 --header yes table.csv
+  npz cat old.npz w | npz pack -o new.npz w=-
+
+The key is what stands before '=', or the file's name without its extension. A .npy file goes in byte for byte; of any
+size, since it is passed on as it is read. CSV becomes an array of two dimensions, of one if it has one column: of
+integers, floats, bools, or else text, unless --dtype says what.")]
+pub(crate) struct Options {
+    /// The archive to write
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+
+    /// .npy and .csv files, - for standard input
+    #[arg(required = true, value_name = "[KEY=]FILE")]
+    inputs: Vec<String>,
+
+    /// The dtype of what comes from CSV, as NumPy prints it: f4, <i8, U10
+    #[arg(long, value_name = "DTYPE")]
+    dtype: Option<String>,
+
+    /// Whether the first line of CSV names its columns: yes, no, or auto: if it has no number and the others only numbers
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    header: FirstLine,
+
+    /// Deflate the members, level 0 to 9; such arrays cannot be borrowed
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u32).range(0..=9))]
+    deflate: Option<u32>,
+
+    /// Where elements may begin: multiples of this, a power of two up to 32768
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = alignment)]
+    align: u64,
+
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
+    let dtype = options.dtype.as_deref().map(str::parse::<Dtype>).transpose();
+    let dtype = dtype.map_err(|error| Failure::new(Code::Usage, format!("--dtype: {error}")))?;
+    options.writing.check(&options.output)?;
+    // All of them before anything is written.
+    let mut keys = HashSet::new();
+    let mut arrays = Vec::new();
+    for input in &options.inputs {
+        let (key, path) = key_and_path(input)?;
+        if !keys.insert(key.clone()) {
+            return Err(Failure::new(Code::Usage, format!("{key}: a key twice; name one with KEY=FILE")));
+        }
+        let array = Array::open(&path, dtype.as_ref(), options)?;
+        let header = array.save().header()?;
+        if header.dtype().has_object() {
+            let error = npzmap::Error::from(ErrorKind::Pickled);
+            return Err(Failure::new(Code::Unsupported, format!("{}: {error}", path.display())));
+        }
+        arrays.push((key, array, header));
+    }
+    if !options.writing.dry_run {
+        write(&arrays, options)?;
+    }
+    report(&arrays, options, console)?;
+    Ok(Problems::default())
+}
+
+/// `KEY=FILE`, or a file's own stem.
+fn key_and_path(input: &str) -> Result<(String, PathBuf)> {
+    match input.split_once('=') {
+        Some((key, path)) if !Path::new(input).exists() => Ok((key.into(), path.into())),
+        _ if input == "-" => Err(Failure::new(Code::Usage, "standard input has no name; give it a key: KEY=-")),
+        _ => Ok((stem(Path::new(input)), input.into())),
+    }
+}
+
+/// What becomes a member.
+enum Array {
+    File(Plain<ReadAt>),
+    Memory(Plain<Vec<u8>>),
+    Csv(Encoded),
+}
+
+/// A `.npy` file that is passed on as it is.
+struct Plain<S>(Npy<S>);
+
+impl Array {
+    fn open(path: &Path, dtype: Option<&Dtype>, options: &Options) -> Result<Self> {
+        let is_input = path == Path::new("-");
+        if !is_input && begins_as_array(path) {
+            return Ok(Array::File(Plain(options.reading.options().open_npy(path)?)));
+        }
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if !is_input && extension != "csv" {
+            // What it is not, is told best by who reads it.
+            options.reading.options().open_npy(path).map(drop)?;
+        }
+        let mut bytes = Vec::new();
+        let mut source: Box<dyn Read> = match is_input {
+            true => Box::new(std::io::stdin().lock()),
+            false => Box::new(File::open(path).map_err(Failure::file(path))?),
+        };
+        source.read_to_end(&mut bytes).map_err(Failure::file(path))?;
+        if bytes.starts_with(b"\x93NUMPY") {
+            return Ok(Array::Memory(Plain(options.reading.options().npy(bytes)?)));
+        }
+        let parsed = parse(&bytes, options.header, dtype);
+        Ok(Array::Csv(parsed.map_err(|text| Failure::new(Code::Unreadable, format!("{}: {text}", path.display())))?))
+    }
+
+    fn save(&self) -> &dyn Save {
+        match self {
+            Array::File(plain) => plain,
+            Array::Memory(plain) => plain,
+            Array::Csv(encoded) => encoded,
+        }
+    }
+}
+
+impl<S: Source + Sync> Save for Plain<S> {
+    fn header(&self) -> npzmap::Result<Header> {
+        self.0.header()
+    }
+
+    fn preamble(&self) -> npzmap::Result<Vec<u8>> {
+        let mut preamble = vec![0; self.0.header()?.preamble_size()];
+        self.0.source().read_exact_at(0, &mut preamble)?;
+        Ok(preamble)
+    }
+
+    fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {
+        self.0.stream_elements(|_, stream| {
+            let mut block = vec![0; BLOCK.min(usize::try_from(stream.left()).unwrap_or(BLOCK))];
+            while stream.left() > 0 {
+                let count = block.len().min(usize::try_from(stream.left()).unwrap_or(usize::MAX));
+                stream.read_exact(&mut block[..count])?;
+                put(&block[..count])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+type Named = (String, Array, Header);
+
+fn write(arrays: &[Named], options: &Options) -> Result<()> {
+    let mut writer = NpzWriter::create(&options.output)?.align(options.align)?;
+    let coding = match options.deflate {
+        Some(level) => MemberOptions::new().deflate(level),
+        None => MemberOptions::new().store(),
+    };
+    let progress = Progress::new(arrays.iter().map(|(_, _, header)| header.nbytes() as u64).sum());
+    for (key, array, header) in arrays {
+        writer.add_with(key, &array.save(), coding)?;
+        progress.add(header.nbytes() as u64);
+    }
+    Ok(writer.finish()?)
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    output: String,
+    dry_run: bool,
+    bytes: Option<u64>,
+    members: Vec<Packed>,
+}
+
+#[derive(Serialize)]
+struct Packed {
+    key: String,
+    dtype: String,
+    shape: Vec<usize>,
+    nbytes: usize,
+}
+
+fn report(arrays: &[Named], options: &Options, console: &Console) -> Result<()> {
+    let packed = |(key, _, header): &Named| Packed {
+        key: key.clone(),
+        dtype: header.dtype().to_string(),
+        shape: header.shape().to_vec(),
+        nbytes: header.nbytes(),
+    };
+    let members: Vec<_> = arrays.iter().map(packed).collect();
+    let mut out = console.out();
+    if options.json {
+        let output = options.output.to_string_lossy().into_owned();
+        let dry_run = options.writing.dry_run;
+        let bytes = fs::metadata(&options.output).ok().filter(|_| !dry_run).map(|metadata| metadata.len());
+        let mut documents = Documents::new(&mut out, false);
+        documents.print(&Document { schema: SCHEMA, output, dry_run, bytes, members })?;
+        return documents.finish();
+    }
+    let mut table = Table::new(&mut out, console, &["key", "dtype", "shape", "bytes"])?;
+    for member in members {
+        let cells = [
+            Escaped(&member.key).to_string(),
+            Escaped(&member.dtype).to_string(),
+            tuple(&member.shape),
+            member.nbytes.to_string(),
+        ];
+        table.row(cells.map(Into::into).into())?;
+    }
+    table.finish()?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,177 @@
+//! `npz diff`.
+
+use std::fs;
+
+use ndarray::{Array1, Array2, ShapeBuilder, array};
+use npzmap::{MemberOptions, NpzWriter, Save, save};
+use serde_json::Value;
+
+use crate::run::{Folder, Outcome, fine, run};
+
+/// Two archives of one array each, compared.
+fn diff(a: &dyn Save, b: &dyn Save, args: &[&str]) -> Outcome {
+    let folder = Folder::new();
+    let (path_a, path_b) = (folder.at("a.npz"), folder.at("b.npz"));
+    for (path, array) in [(&path_a, a), (&path_b, b)] {
+        let mut writer = NpzWriter::create(path).unwrap();
+        writer.add("x", &array).unwrap();
+        writer.finish().unwrap();
+    }
+    run([&["diff", "--json", &path_a, &path_b], args].concat())
+}
+
+/// What, elements, max abs, max rel of the only difference.
+fn numbers(outcome: &Outcome) -> (i32, Value, Value, Value, Value) {
+    let row = &outcome.json()["differences"][0];
+    let cell = |name: &str| row[name].clone();
+    (outcome.code, cell("what"), cell("elements"), cell("max_abs"), cell("max_rel"))
+}
+
+#[test]
+fn equal_archives_are_equal_by_crc_and_say_so() {
+    let outcome = run(["diff", "tests/data/model-batch.npz", "tests/data/model-batch-stored.npz"]);
+    assert_eq!((outcome.code, outcome.lines().len()), (0, 1));
+    assert_eq!(
+        outcome.errors,
+        "npz: 0 keys differ, 3 are equal; 3 of these by CRC-32 and size alone (--full compares their elements)\n"
+    );
+    let full = fine(["diff", "--full", "--json", "tests/data/model-batch.npz", "tests/data/model-batch-stored.npz"]);
+    assert_eq!((&full.json()["equal"], &full.json()["equal_by_crc32"]), (&3.into(), &0.into()));
+}
+
+#[test]
+fn added_and_removed_keys_are_listed() {
+    let outcome = run(["diff", "tests/data/model-batch.npz", "tests/data/weights.npz", "--include=*[st]"]);
+    assert_eq!(outcome.code, 1);
+    let rows: Vec<Vec<_>> = outcome.lines()[1..].iter().map(|line| line.split('\t').take(4).collect()).collect();
+    assert_eq!(rows[0], ["features", "removed", "<f4 (3, 4)", "-"]);
+    assert_eq!(rows[3], ["encoder/weight", "added", "-", "<f4 (3, 4)"]);
+    assert_eq!(rows.len(), 5, "{}", outcome.text());
+}
+
+#[test]
+fn floats_differ_in_number_and_by_the_largest_differences() {
+    let (a, b) = (array![1.0, 2.0, -4.0, f64::INFINITY], array![1.0, 2.5, -5.0, f64::INFINITY]);
+    let expected = (1, Value::from(vec!["values"]), 2.into(), 1.0.into(), 0.2.into());
+    assert_eq!(numbers(&diff(&a, &b, &[])), expected);
+    assert_eq!(diff(&a, &b, &["--rtol=0.2"]).code, 0);
+    assert_eq!(diff(&a, &b, &["--atol=1"]).code, 0);
+    assert_eq!(numbers(&diff(&a, &b, &["--atol=0.5"])).2, 1);
+    assert_eq!(diff(&a, &b, &["--atol=-1"]).code, 2);
+    let infinite = diff(&array![f32::INFINITY], &array![1.0_f32], &["--atol=1e30"]);
+    assert_eq!(numbers(&infinite).3, "Infinity");
+}
+
+#[test]
+fn integers_differ_exactly() {
+    let (a, b) = (array![i64::MIN, 5], array![i64::MAX, 5]);
+    let (code, _, elements, max, _) = numbers(&diff(&a, &b, &[]));
+    assert_eq!((code, elements, max), (1, 1.into(), u64::MAX.into()));
+}
+
+#[test]
+fn nan_is_equal_to_nan_by_flag_only() {
+    let (a, b) = (array![f32::NAN, 1.0, 2.0], array![f32::NAN, 1.0, 3.0]);
+    assert_eq!(numbers(&diff(&a, &b, &[])).2, 2);
+    let by_flag = numbers(&diff(&a, &b, &["--equal-nan"]));
+    assert_eq!((by_flag.2, by_flag.3), (1.into(), 1.0.into()));
+    // The same bytes.
+    assert_eq!(diff(&a, &a, &[]).code, 0);
+    assert_eq!(numbers(&diff(&a, &a, &["--full"])).2, 1);
+    assert_eq!(diff(&a, &a, &["--full", "--equal-nan"]).code, 0);
+    assert_eq!(numbers(&diff(&array![f32::NAN], &array![1.0_f32], &["--equal-nan"])).2, 1);
+}
+
+#[test]
+fn dtypes_differ_and_their_numbers_are_compared() {
+    let outcome = diff(&array![1_i16, 2, 3], &array![1.0_f32, 2.0, 3.5], &[]);
+    assert_eq!(numbers(&outcome).1, Value::from(vec!["dtype", "values"]));
+    assert_eq!(numbers(&outcome).3, 0.5);
+    let outcome = run(["diff", "--json", "--equal-nan", "tests/data/plain.npy", "tests/data/plain-be.npy"]);
+    assert_eq!((numbers(&outcome).1, numbers(&outcome).2), (Value::from(vec!["dtype"]), 0.into()));
+    let outcome = diff(&vec!["ab".to_owned()], &vec!["ab".to_owned(), "abc".into()], &[]);
+    assert_eq!(numbers(&outcome).1, Value::from(vec!["dtype", "shape"]));
+    let outcome = diff(&array![[1]], &array![1], &[]);
+    assert_eq!((numbers(&outcome).1, numbers(&outcome).2), (Value::from(vec!["shape"]), Value::Null));
+}
+
+#[test]
+fn the_order_in_which_elements_lie_is_no_difference() {
+    let c = Array2::from_shape_fn((300, 700), |(i, j)| (i * 1000 + j) as f64);
+    let mut f = Array2::zeros((300, 700).f());
+    f.assign(&c);
+    assert_eq!(diff(&c, &f, &[]).code, 0);
+    assert_eq!(diff(&f, &c, &["--full"]).code, 0);
+    f[(299, 699)] += 0.25;
+    f[(0, 1)] += 0.5;
+    for outcome in [diff(&c, &f, &[]), diff(&f, &c, &[])] {
+        assert_eq!((numbers(&outcome).2, numbers(&outcome).3), (2.into(), 0.5.into()));
+    }
+}
+
+#[test]
+fn text_complex_numbers_dates_and_records_are_compared_by_their_values() {
+    use npzmap::num_complex::Complex;
+    let (a, b) = (array![Complex::new(0.0, 0.0)], array![Complex::new(3.0, 4.0)]);
+    assert_eq!(numbers(&diff(&a, &b, &[])).3, 5.0);
+    let (a, b) = (vec!["x".to_owned(), "y".into()], vec!["x".to_owned(), "long".into()]);
+    assert_eq!((numbers(&diff(&a, &b, &[])).2, numbers(&diff(&a, &b, &[])).3), (1.into(), Value::Null));
+
+    let folder = Folder::new();
+    // Two bytes of padding, which are no part of the value.
+    let dtype = "[('n', '<i2'), ('', '|V2'), ('x', '<f4')]";
+    let header = npzmap::Header::new(dtype.parse().unwrap(), &[2], npzmap::Order::C).unwrap();
+    let record = |n: i16, pad: u8, x: f32| [&n.to_le_bytes()[..], &[pad, pad], &x.to_le_bytes()].concat();
+    let file = |name: &str, records: &[Vec<u8>]| folder.write(name, [header.to_bytes(), records.concat()].concat());
+    let a = file("a.npy", &[record(1, 0, 0.5), record(2, 0, f32::NAN)]);
+    let b = file("b.npy", &[record(1, 7, 0.5), record(5, 9, f32::NAN)]);
+    let outcome = run(["diff", "--json", "--equal-nan", &a, &b]);
+    assert_eq!((numbers(&outcome).2, numbers(&outcome).3), (1.into(), 3.into()));
+}
+
+#[test]
+fn what_is_no_array_is_compared_by_its_bytes() {
+    let folder = Folder::new();
+    let write = |name: &str, notes: &[u8]| {
+        let mut writer = NpzWriter::create(folder.at(name)).unwrap();
+        writer.add_bytes("notes.txt", notes).unwrap();
+        writer.finish().unwrap();
+        folder.at(name)
+    };
+    let (a, b) = (write("a.npz", b"one"), write("b.npz", b"two"));
+    assert_eq!(numbers(&run(["diff", "--json", &a, &b])).1, Value::from(vec!["bytes"]));
+    assert_eq!(run(["diff", "--full", &a, &a]).code, 0);
+}
+
+#[test]
+fn a_member_that_cannot_be_read_goes_before_differences() {
+    let folder = Folder::new();
+    let mut bytes = fs::read("tests/data/model-batch-stored.npz").unwrap();
+    bytes[430] ^= 1;
+    let bad = folder.write("bad.npz", bytes);
+    // The directory says that they are the same: --full finds that they are not.
+    assert_eq!(run(["diff", "tests/data/model-batch.npz", &bad]).code, 0);
+    let outcome = run(["diff", "--full", "tests/data/model-batch.npz", &bad]);
+    assert_eq!(outcome.code, 3);
+    assert!(outcome.errors.contains("labels: CRC-32 is"), "{}", outcome.errors);
+    assert_eq!(run(["diff", "--full", "tests/data/object.npz", "tests/data/object.npz"]).code, 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_bounded_whatever_the_size() {
+    use std::process::Command;
+    let folder = Folder::new();
+    let mut array = Array1::<f32>::zeros(32 << 20); // 128 MiB
+    save(folder.at("a.npy"), &array).unwrap();
+    array[7] = 1.0;
+    let mut writer = NpzWriter::create(folder.at("b.npz")).unwrap();
+    writer.add_with("a", &array, MemberOptions::new().deflate(1)).unwrap();
+    writer.finish().unwrap();
+    let (a, b) = (folder.at("a.npy"), folder.at("b.npz"));
+    // Less address space than one of the arrays would take.
+    let limited = format!("ulimit -v 120000; exec {} diff --json {a} {b}", env!("CARGO_BIN_EXE_npz"));
+    let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &document["differences"][0]["elements"]), (Some(1), &1.into()));
+}

@@ -1,0 +1,126 @@
+//! `npz pack`.
+
+use std::fs;
+
+use ndarray::{Array1, Array2, Ix1, Ix2};
+use npzmap::{Npz, save};
+
+use crate::run::{Folder, fine, npz, outcome, run};
+
+#[test]
+fn files_go_in_byte_for_byte_aligned_under_key_or_stem() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let files = ["tests/data/plain-be.npy", "f/ortran=tests/data/plain-f.npy", "tests/data/python2-header.npy"];
+    let packed = fine(["pack", "-o", &out].into_iter().chain(files));
+    assert_eq!(packed.lines()[2], "f/ortran\t<f4\t(3, 4)\t48");
+    let npz = Npz::open(&out).unwrap();
+    assert_eq!(npz.keys().collect::<Vec<_>>(), ["plain-be", "f/ortran", "python2-header"]);
+    for (member, file) in npz.members().zip(["plain-be", "plain-f", "python2-header"]) {
+        assert_eq!(*member.bytes().unwrap(), fs::read(format!("tests/data/{file}.npy")).unwrap());
+        assert_eq!(member.payload_offset().unwrap().unwrap() % 64, 0);
+    }
+    assert_eq!(run(["check", &out]).code, 0);
+}
+
+#[test]
+fn standard_input_needs_a_key() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let bytes = fs::read("tests/data/plain.npy").unwrap();
+    let packed = outcome(npz(["pack", "-o", &out, "w=-"]).write_stdin(&*bytes));
+    assert_eq!((packed.code, packed.lines()[1]), (0, "w\t<f4\t(3, 4)\t48"));
+    assert_eq!(*Npz::open(&out).unwrap().member("w").unwrap().bytes().unwrap(), bytes);
+    let packed = outcome(npz(["pack", "-fo", &out, "w=-"]).write_stdin("1,2\n3,4\n"));
+    assert_eq!((packed.code, packed.lines()[1]), (0, "w\t<i8\t(2, 2)\t32"));
+    assert_eq!(outcome(npz(["pack", "-fo", &out, "-"]).write_stdin("1\n")).code, 2);
+}
+
+#[test]
+fn csv_gets_the_dtype_that_all_cells_have() {
+    let folder = Folder::new();
+    let packed = |csv: &str, args: &[&str]| {
+        let (path, out) = (folder.write("t.csv", csv), folder.at("out.npz"));
+        let outcome = run([&["pack", "-fo", &out, &path], args].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.errors);
+        outcome.lines()[1].to_owned()
+    };
+    assert_eq!(packed("1\n-2\n", &[]), "t\t<i8\t(2,)\t16");
+    assert_eq!(packed("1,18446744073709551615\n", &[]), "t\t<u8\t(1, 2)\t16");
+    assert_eq!(packed("1,0.5\n", &[]), "t\t<f8\t(1, 2)\t16");
+    assert_eq!(packed("1,\n2,nan\n", &[]), "t\t<f8\t(2, 2)\t32");
+    assert_eq!(packed("True\nFalse\n", &[]), "t\t|b1\t(2,)\t2");
+    assert_eq!(packed("ä,\"b,c\"\n", &[]), "t\t<U3\t(1, 2)\t24");
+    assert_eq!(packed("x,y\n1,2\n", &[]), "t\t<i8\t(1, 2)\t16"); // names
+    assert_eq!(packed("x,y\n1,2\n", &["--header=no"]), "t\t<U1\t(2, 2)\t16");
+    assert_eq!(packed("5,6\n1,2\n", &["--header=yes"]), "t\t<i8\t(1, 2)\t16");
+    assert_eq!(packed("1\n2\n", &["--dtype=>f2"]), "t\t>f2\t(2,)\t4");
+    assert_eq!(packed("1\n2\n", &["--dtype=S3"]), "t\t|S3\t(2,)\t6");
+}
+
+#[test]
+fn a_cell_that_does_not_fit_is_named_with_its_place() {
+    let folder = Folder::new();
+    let path = folder.write("t.csv", "1,2\n3,300\n");
+    let outcome = run(["pack", "-o", &folder.at("out.npz"), "--dtype=u1", &path]);
+    assert_eq!((outcome.code, folder.names()), (3, vec!["t.csv".to_owned()]));
+    assert!(outcome.errors.ends_with("t.csv: line 2, column 2: \"300\" is no |u1\n"), "{}", outcome.errors);
+    let path = folder.write("t.csv", "1,2\n3\n");
+    assert_eq!(run(["pack", "-o", &folder.at("out.npz"), &path]).code, 3);
+}
+
+#[test]
+fn csv_there_and_back_is_the_same_array() {
+    let folder = Folder::new();
+    let floats: Vec<f64> = (0..2000_u64).map(|i| f64::from_bits(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let odd = [0.0, -0.0, 1e300, 5e-324, 0.1, 1.0 / 3.0, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, 1e16];
+    let numbers: Vec<f64> = floats.into_iter().chain(odd).filter(|x| !x.is_nan()).collect();
+    let pairs = numbers.len() / 2;
+    let wide = Array2::from_shape_vec((pairs, 2), numbers[..pairs * 2].to_vec()).unwrap();
+    let narrow = Array1::from_iter(wide.iter().map(|x| *x as f32));
+    let half = Array1::from_iter((0..0x7c00_u16).map(half::f16::from_bits));
+    save(folder.at("wide.npy"), &wide).unwrap();
+    save(folder.at("narrow.npy"), &narrow).unwrap();
+    save(folder.at("half.npy"), &half).unwrap();
+    for (name, dtype) in [("wide", "f8"), ("narrow", "f4"), ("half", "f2")] {
+        let csv = fine(["cat", "--csv", "--header", &folder.at(&format!("{name}.npy"))]);
+        folder.write("t.csv", csv.out);
+        let out = folder.at(&format!("{name}.npz"));
+        fine(["pack", "-o", &out, "--header=yes", "--dtype", dtype, &format!("{name}={}", folder.at("t.csv"))]);
+    }
+    let bits = |x: &f64| x.to_bits();
+    let read = Npz::open(folder.at("wide.npz")).unwrap().read::<f64, Ix2>("wide").unwrap();
+    assert_eq!(read.map(bits), wide.map(bits));
+    let read = Npz::open(folder.at("narrow.npz")).unwrap().read::<f32, Ix1>("narrow").unwrap();
+    assert_eq!(read.map(|x| x.to_bits()), narrow.map(|x| x.to_bits()));
+    let read = Npz::open(folder.at("half.npz")).unwrap().read::<half::f16, Ix1>("half").unwrap();
+    assert_eq!(read.map(|x| x.to_bits()), half.map(|x| x.to_bits()));
+}
+
+#[test]
+fn complex_numbers_come_back_too() {
+    let folder = Folder::new();
+    let path = folder.write("t.csv", "1.5-2e-05j\n(nan+infj)\n-3\n2j\n");
+    fine(["pack", "-o", &folder.at("c.npz"), "--dtype=c16", &path]);
+    let csv = fine(["cat", "--csv", &folder.at("c.npz")]);
+    assert_eq!(csv.text(), "1.5-2e-5j\nnan+infj\n-3.0+0.0j\n0.0+2.0j\n");
+}
+
+#[test]
+fn nothing_is_written_when_one_input_is_wrong() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    for (inputs, code) in [
+        (&["tests/data/plain.npy", "none/other.npy"][..], 3),
+        (&["tests/data/plain.npy", "plain=tests/data/plain-be.npy"], 2),
+        (&["tests/data/plain.npy", "Cargo.toml"], 3),
+        (&["tests/data/plain.npy", "--dtype=float", "tests/data/plain-f.npy"], 2),
+    ] {
+        assert_eq!(run([&["pack", "-o", &out], inputs].concat()).code, code, "{inputs:?}");
+    }
+    fine(["pack", "--dry-run", "-o", &out, "tests/data/plain.npy"]);
+    assert_eq!(folder.names().len(), 0);
+    let old = folder.write("out.npz", "old");
+    assert_eq!(run(["pack", "-o", &old, "tests/data/plain.npy"]).code, 2);
+    assert_eq!(fs::read(old).unwrap(), b"old");
+}
