@@ -132,5 +132,5 @@ fn what_has_no_form_in_csv_is_not_supported() {
 #[test]
 fn binary_data_is_kept_off_terminals() {
     let text = crate::terminal::on_terminal(&["cat", "tests/data/plain.npy", "--color=never"], &[]);
-    assert_eq!(text, "npz: binary data is not written to a terminal; redirect it, or use --csv or `npz show`\n");
+    assert_eq!(text, "npz: binary data is not written to a terminal; redirect it, or use --csv\n");
 }

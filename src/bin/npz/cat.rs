@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let input = Input::open(&options.file, &options.reading)?;
     let entry = input.entry(&options.file, options.key.as_deref())?;
     if console.terminal && !options.csv && entry.header().is_ok() {
-        let text = "binary data is not written to a terminal; redirect it, or use --csv or `npz show`";
+        let text = "binary data is not written to a terminal; redirect it, or use --csv";
         return Err(Failure::new(Code::Usage, text));
     }
     let mut out = console.out();

@@ -55,8 +55,13 @@ impl Failure {
         }
     }
 
-    fn is_broken_pipe(&self) -> bool {
-        matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    /// Ends the run. Whoever stops reading our output has what they wanted.
+    pub(crate) fn end(&self, console: &Console) -> ExitCode {
+        if matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        console.complain(self);
+        ExitCode::from(self.code() as u8)
     }
 }
 
@@ -109,6 +114,10 @@ impl Problems {
         }
     }
 
+    pub(crate) fn code(&self) -> ExitCode {
+        self.0.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code as u8))
+    }
+
     /// Prints a failure that does not end the run.
     pub(crate) fn complain(&mut self, console: &Console, failure: Failure) {
         console.complain(&failure);
@@ -126,17 +135,4 @@ impl Problems {
             }
         }
     }
-}
-
-/// The exit code of a run. Whoever stops reading our output has what they wanted.
-pub(crate) fn code(outcome: Result<Problems>, console: &Console) -> ExitCode {
-    let code = match outcome {
-        Ok(Problems(code)) => code,
-        Err(failure) if failure.is_broken_pipe() => None,
-        Err(failure) => {
-            console.complain(&failure);
-            Some(failure.code())
-        }
-    };
-    code.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code as u8))
 }

@@ -26,22 +26,29 @@ mod select;
 mod table;
 mod text;
 
+use std::env;
 use std::process::ExitCode;
 
+use args::{Args, Command};
 use clap::Parser;
+use console::Console;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse_from(args::with_default_command(std::env::args_os().collect()));
-    let console = console::Console::new(args.color);
-    let outcome = match &args.command {
-        args::Command::Align(options) => align::run(options, &console),
-        args::Command::Cat(options) => cat::run(options, &console),
-        args::Command::Extract(options) => extract::run(options, &console),
-        args::Command::Pack(options) => pack::run(options, &console),
-        args::Command::Diff(options) => diff::run(options, &console),
-        args::Command::Convert(options) => convert::run(options, &console),
-        args::Command::Check(options) => check::run(options, &console),
-        args::Command::Ls(options) => ls::run(options, &console),
+    let args = Args::parse_from(args::with_default_command(env::args_os().collect()));
+    let console = Console::new(args.color);
+    run(&args.command, &console).unwrap_or_else(|failure| failure.end(&console))
+}
+
+fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
+    let problems = match command {
+        Command::Align(options) => align::run(options, console),
+        Command::Cat(options) => cat::run(options, console),
+        Command::Check(options) => check::run(options, console),
+        Command::Convert(options) => convert::run(options, console),
+        Command::Diff(options) => diff::run(options, console),
+        Command::Extract(options) => extract::run(options, console),
+        Command::Ls(options) => ls::run(options, console),
+        Command::Pack(options) => pack::run(options, console),
     };
-    exit::code(outcome, &console)
+    problems.map(|problems| problems.code())
 }
