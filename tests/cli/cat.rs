@@ -45,6 +45,34 @@ fn raw_elements_are_in_c_order_and_the_byte_order_of_the_file() {
     assert_eq!(raw, whole[128..]);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_array_in_fortran_order_that_is_too_large_to_hold_is_turned_round_by_rows() {
+    use std::os::unix::fs::FileExt;
+    let folder = Folder::new();
+    let (columns, item) = (26_000_u64, 4096_u64); // 304 MiB, most of them a hole
+    let rows = 3;
+    let shape = [rows as usize, columns as usize];
+    let header = npzmap::Header::new("|V4096".parse().unwrap(), &shape, npzmap::Order::Fortran).unwrap().to_bytes();
+    let path = folder.write("f.npy", &header);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(header.len() as u64 + rows * columns * item).unwrap();
+    for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))).step_by(7) {
+        let at = header.len() as u64 + (j * rows + i) * item;
+        file.write_all_at(&(i * columns + j + 1).to_le_bytes(), at).unwrap();
+    }
+    let raw = fs::File::create(folder.at("raw")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_npz"));
+    assert!(command.args(["cat", "--raw", "--max-array-bytes=1", &path]).stdout(raw).status().unwrap().success());
+    let raw = fs::File::open(folder.at("raw")).unwrap();
+    assert_eq!(raw.metadata().unwrap().len(), rows * columns * item);
+    for index in 0..rows * columns {
+        let mut found = [0; 8];
+        raw.read_exact_at(&mut found, index * item).unwrap();
+        assert_eq!(u64::from_le_bytes(found), if index % 7 == 0 { index + 1 } else { 0 });
+    }
+}
+
 #[test]
 fn what_is_held_in_memory_is_bounded() {
     let folder = Folder::new();

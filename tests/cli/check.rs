@@ -102,3 +102,18 @@ fn a_terminal_gets_the_sum() {
     let text = crate::terminal::on_terminal(&["check", "--color=never", "tests/data/model-batch.npz"], &[]);
     assert_eq!(text.lines().last(), Some("3 members checked, with their CRC-32: 0 problems"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "optimised it may be done before there is a bar")]
+fn a_bar_is_shown_on_terminals_for_work_that_takes_its_time() {
+    let folder = Folder::new();
+    let size = 3 << 30;
+    let header = npzmap::Header::new("|u1".parse().unwrap(), &[size], npzmap::Order::C).unwrap().to_bytes();
+    let path = folder.write("large.npy", &header);
+    // A hole: it takes no room.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((header.len() + size) as u64).unwrap();
+    let text = crate::terminal::on_terminal(&["check", &path], &[]);
+    assert!(text.contains(" of 3.00 GiB"), "{text:?}");
+    assert_eq!(fine(["check", &path]).lines().len(), 1); // and nothing on standard error
+}

@@ -13,6 +13,9 @@ fn a_file_alone_is_listed() {
     let listed = fine(["tests/data/model-batch.npz"]);
     assert_eq!(listed, fine(["ls", "tests/data/model-batch.npz"]));
     assert_eq!(listed.lines()[1], "features\t<f4\t(3, 4)\tdeflated\t48\t-\t-\tcompressed");
+    assert_eq!(listed, fine(["--color", "never", "tests/data/model-batch.npz"]));
+    assert_eq!(listed, fine(["--color", "never", "ls", "tests/data/model-batch.npz"]));
+    assert_eq!(fine(["--sort", "bytes", "--columns=key", "tests/data/model-batch.npz"]).lines()[1], "labels");
     assert_eq!(fine(["--json", "tests/data/model-batch.npz"]).json()["members"][1]["key"], "labels");
 }
 

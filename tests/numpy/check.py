@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares what `npz ls --json` says about archives with what NumPy and zipfile say.
+"""Compares what `npz` says about archives, takes out of them and writes with what NumPy and zipfile say.
 
     check.py --npz target/release/npz
 
@@ -409,8 +409,89 @@ def check_readme(checks, npz, folder):
         checks.same(f"README: {align}: borrowed", found, dict.fromkeys(arrays, ("borrow", 0)))
 
 
+def run_npz(npz, *arguments):
+    return subprocess.run([npz, *arguments], capture_output=True)
+
+
+def cells(array):
+    """The elements as `cat --csv` prints them."""
+    array = array.astype(array.dtype.newbyteorder("="))  # NumPy forgets about the byte order of dates
+    generic = array.dtype.kind in "mM" and np.datetime_data(array.dtype)[0] == "generic"
+    if array.dtype.kind == "M" and not generic:
+        # Its years wrap around.
+        return [None if abs(int(x.astype("i8"))) > 2**50 and not np.isnat(x) else str(x) for x in array.ravel()]
+    if array.dtype.kind in "mM":
+        return ["NaT" if np.isnat(x) else str(x.astype("i8")) for x in array.ravel()]
+    return [str(x) for x in array.ravel()]
+
+
+def check_cat(checks, npz, path):
+    """`cat` gives what np.load reads, `--raw` its bytes in C order, `--csv` its values."""
+    with np.load(path, max_header_size=LONG) as loaded:
+        for key in loaded.files:
+            try:
+                array = loaded[key]
+            except (ValueError, EOFError):
+                continue  # pickled, or no array though it begins as one
+            if not isinstance(array, np.ndarray) or array.dtype.itemsize == 0 or loaded.files.count(key) > 1:
+                continue
+            what = f"{path.name}: {key!r}"
+            whole = run_npz(npz, "cat", path, "--", key)
+            again = np.load(io.BytesIO(whole.stdout), max_header_size=LONG) if whole.returncode == 0 else np.array(0)
+            checks.same(f"{what}: cat", (again.dtype.str, again.shape), (array.dtype.str, array.shape))
+            # NumPy does not load padding.
+            if array.dtype.names is None:
+                raw = run_npz(npz, "cat", "--raw", path, "--", key)
+                checks.same(f"{what}: cat --raw", raw.stdout, array.tobytes())
+            if array.ndim > 2 or array.dtype.kind not in "biufmMU" or array.dtype.itemsize > 8 and array.dtype.kind == "f":
+                continue
+            csv = run_npz(npz, "cat", "--csv", path, "--", key)
+            checks.same(f"{what}: cat --csv: exit code", csv.returncode, 0)
+            text = csv.stdout.decode()
+            if array.dtype.kind == "f":
+                found = [float(cell) for line in text.splitlines() for cell in line.split(",") if cell]
+                same = np.array_equal(np.array(found, array.dtype.newbyteorder("=")), array.ravel(), equal_nan=True)
+                checks.same(f"{what}: cat --csv", bool(same), True)
+            elif array.size and not any(c in text for c in '"\r'):
+                found = [cell for line in text.split("\n")[:-1] for cell in line.split(",")]
+                expected = cells(array)
+                checks.same(f"{what}: cat --csv: cells", len(found), len(expected))
+                pairs = [pair for pair in zip(found, expected) if pair[1] is not None]
+                checks.same(f"{what}: cat --csv", [a for a, _ in pairs], [b for _, b in pairs])
+
+
+def check_written(checks, npz, folder):
+    """What `pack` and `convert` write is what NumPy reads; `diff` and `check` agree."""
+    arrays = {"f": np.asfortranarray(np.arange(12.0).reshape(3, 4)), "be": np.arange(5, dtype=">i4"),
+              "text": np.array(["ab", "größe"]), "record": np.zeros(2, [("a", "<i2"), ("b", "<U3")]),
+              "day": np.array(["2024-02-29", "NaT"], "M8[D]"), "half": np.array([0.1, np.nan], "f2")}
+    for key, array in arrays.items():
+        np.save(folder / f"{key}.npy", array)
+    out = folder / "packed.npz"
+    run = run_npz(npz, "pack", "-o", out, *(folder / f"{key}.npy" for key in arrays))
+    checks.same("pack: exit code", run.returncode, 0)
+    with np.load(out) as loaded:
+        for key, array in arrays.items():
+            same = loaded[key].tobytes("A") == array.tobytes("A")
+            checks.same(f"pack: {key!r}", (loaded[key].dtype.str, loaded[key].shape, same),
+                        (array.dtype.str, array.shape, True))
+    by_numpy = folder / "by-numpy.npz"
+    np.savez_compressed(by_numpy, **arrays)
+    for options, code in (((), 0), (("--full", "--equal-nan"), 0), (("--full",), 1)):
+        checks.same(f"diff {options}", run_npz(npz, "diff", *options, out, by_numpy).returncode, code)
+    checks.same("check", run_npz(npz, "check", out, by_numpy).returncode, 0)
+    numbers = ("--exclude=text", "--exclude=record", "--exclude=day")
+    tensors, back = folder / "t.safetensors", folder / "back.npz"
+    codes = [run_npz(npz, "convert", *numbers, by_numpy, tensors).returncode, run_npz(npz, "convert", tensors, back).returncode]
+    checks.same("convert: exit codes", codes, [0, 0])
+    with np.load(back) as loaded:
+        for key in ("f", "be", "half"):
+            checks.same(f"convert: {key!r}", bool(np.array_equal(loaded[key], arrays[key], equal_nan=True)), True)
+            checks.same(f"convert: {key!r}: order", loaded[key].flags.c_contiguous, True)
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Compares `npz ls --json` with NumPy.")
+    parser = argparse.ArgumentParser(description="Compares `npz` with NumPy.")
     parser.add_argument("--npz", required=True, type=Path, metavar="COMMAND", help="the npz to check")
     parser.add_argument("--without-methods", action="store_true",
                         help="it was built without the feature 'methods': bzip2, LZMA and Zstandard are refused")
@@ -426,6 +507,9 @@ def main():
         assert written and committed
         for path in written + committed:
             check_archive(checks, npz, path, methods)
+        for name in ("kinds-stored", "kinds-v3-deflated", "datetimes-stored", "records-deflated", "shapes", "keys"):
+            check_cat(checks, npz, ROOT / "tests" / "data" / f"{name}.npz")
+        check_written(checks, npz, folder)
         check_pickled(checks, npz, folder)
         check_readme(checks, npz, folder)
     versions = f"NumPy {np.__version__}, Python {sys.version.split()[0]}"

@@ -1,7 +1,7 @@
 //! What can be asked for, and the options that several commands share.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use npzmap::{Limits, OpenOptions};
@@ -104,16 +104,19 @@ impl Writing {
     }
 }
 
-/// `npz FILE` is `npz ls FILE`: puts the command before the arguments, if the first one that is no option is a file and
-/// not the name of a command.
+/// `npz FILE` is `npz ls FILE`: puts the command before the arguments if they name no command but a file. A first argument
+/// that is neither is a mistyped command.
 pub(crate) fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
-    let first = args.iter().skip(1).find(|arg| !arg.to_string_lossy().starts_with('-'));
-    let is_file = first.is_some_and(|first| {
-        let is_command = Args::command().get_subcommands().any(|command| command.get_name() == first.as_os_str());
-        let looks_like_one = PathBuf::from(first).extension().is_some() || first.to_string_lossy().contains('/');
-        !is_command && (looks_like_one || Path::new(first).exists())
-    });
-    if is_file {
+    let command = Args::command();
+    let is_command = |arg: &OsString| arg == "help" || command.get_subcommands().any(|one| one.get_name() == arg);
+    let is_option = |arg: &OsString| arg.to_string_lossy().starts_with('-');
+    let is_file = |arg: &OsString| {
+        let looks_like_one = Path::new(arg).extension().is_some() || arg.to_string_lossy().contains('/');
+        !is_option(arg) && (looks_like_one || Path::new(arg).exists())
+    };
+    let rest = args.get(1..).unwrap_or_default();
+    let begins = rest.first().is_some_and(|first| is_option(first) || is_file(first));
+    if begins && rest.iter().any(is_file) && !rest.iter().any(is_command) {
         args.insert(1, "ls".into());
     }
     args

@@ -54,13 +54,24 @@ pub(crate) fn in_c_order<T>(
     work(&header, &mut Turned::new(&header, header.shape()[0], &|_, _| Ok(all.take())))
 }
 
+/// What is read at once where the parts of short columns are picked out.
+const SPAN: usize = 1 << 20;
+
 /// Rows of a stored Fortran array, as they lie: each column's part, one after the other.
 fn gather(entry: &Entry<'_>, header: &Header, at: u64, from: usize, count: usize) -> Result<Vec<u8>> {
-    let (rows, item) = (header.shape()[0], header.dtype().item_size());
-    let mut bytes = vec![0; header.nbytes() / rows * count];
-    for (column, piece) in bytes.chunks_exact_mut(count * item).enumerate() {
-        let offset = at + ((column * rows + from) * item) as u64;
-        entry.source().read_exact_at(offset, piece).map_err(npzmap::Error::from)?;
+    let item = header.dtype().item_size();
+    let (column, part) = (header.shape()[0] * item, count * item);
+    let mut bytes = vec![0; header.nbytes() / column * part];
+    let together = (SPAN / column).max(1);
+    let mut span = Vec::new();
+    for (group, pieces) in bytes.chunks_mut(together * part).enumerate() {
+        let offset = at + (group * together * column + from * item) as u64;
+        let columns = pieces.len() / part;
+        span.resize((columns - 1) * column + part, 0);
+        entry.source().read_exact_at(offset, &mut span).map_err(npzmap::Error::from)?;
+        for (to, from) in pieces.chunks_exact_mut(part).zip(span.chunks(column)) {
+            to.copy_from_slice(&from[..part]);
+        }
     }
     Ok(bytes)
 }
