@@ -57,6 +57,7 @@ fn a_check_says_by_its_code_whether_all_is_aligned() {
     assert_eq!(run(["align", "--check", "--align=2", STORED]).code, 0);
 }
 
+#[cfg(unix)]
 #[test]
 fn in_place_replaces_the_file_and_leaves_an_aligned_one_alone() {
     use std::os::unix::fs::MetadataExt;

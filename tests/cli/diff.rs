@@ -96,6 +96,25 @@ fn dtypes_differ_and_their_numbers_are_compared() {
 }
 
 #[test]
+fn numbers_of_the_other_byte_order_are_compared_as_numbers() {
+    let folder = Folder::new();
+    let file = |name: &str, dtype: &str, bytes: Vec<u8>| {
+        let header = npzmap::Header::new(dtype.parse().unwrap(), &[2], npzmap::Order::C).unwrap();
+        folder.write(name, [header.to_bytes(), bytes].concat())
+    };
+    let floats = |numbers: [f32; 2]| numbers.iter().flat_map(|x| x.to_be_bytes()).collect();
+    let (a, b) = (file("a.npy", ">f4", floats([1.0, 2.0])), file("b.npy", ">f4", floats([1.0, 4.0])));
+    let (_, _, elements, max_abs, max_rel) = numbers(&run(["diff", "--json", &a, &b]));
+    assert_eq!((elements, max_abs, max_rel), (1.into(), 2.0.into(), 0.5.into()));
+    let doubles = |numbers: [f64; 2]| numbers.iter().flat_map(|x| x.to_be_bytes()).collect();
+    let (a, b) = (file("a.npy", ">f8", doubles([1.0, -2.0])), file("b.npy", ">f8", doubles([1.0, 2.0])));
+    assert_eq!(numbers(&run(["diff", "--json", &a, &b])).3, 4.0);
+    let whole = |numbers: [i16; 2]| numbers.iter().flat_map(|x| x.to_be_bytes()).collect();
+    let (a, b) = (file("a.npy", ">i2", whole([-1, 7])), file("b.npy", ">i2", whole([1, 7])));
+    assert_eq!(numbers(&run(["diff", "--json", &a, &b])).3, 2);
+}
+
+#[test]
 fn the_order_in_which_elements_lie_is_no_difference() {
     let c = Array2::from_shape_fn((300, 700), |(i, j)| (i * 1000 + j) as f64);
     let mut f = Array2::zeros((300, 700).f());

@@ -1,4 +1,4 @@
-//! The command, run as its users run it.
+//! The command, run as its users run it. A file for each command.
 
 #[path = "../it/forge.rs"]
 #[expect(dead_code, reason = "each binary uses a part of it")]

@@ -36,6 +36,7 @@ fn the_readme_shows_what_is_printed_on_a_terminal() {
 }
 
 /// The files that the examples name.
+#[cfg(unix)]
 fn files() -> Folder {
     let folder = Folder::new();
     fs::create_dir(folder.at("runs")).unwrap();
@@ -61,6 +62,7 @@ fn files() -> Folder {
     folder
 }
 
+#[cfg(unix)]
 #[test]
 fn the_examples_of_every_help_text_run() {
     let folder_of_npz = Path::new(NPZ).parent().unwrap().display();

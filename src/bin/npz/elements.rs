@@ -114,14 +114,24 @@ impl<'r> Turned<'r> {
         let inner: usize = self.shape[1..].iter().product();
         let rows = (TURNED / (inner * self.item)).clamp(1, self.held_rows - self.turned_rows);
         self.turned.clear();
+        // Axis 0 is the fastest in the file, the last axis here.
+        let lengths = &self.shape[1..];
+        let strides = lengths.iter().scan(self.held_rows, |stride, length| {
+            let this = *stride;
+            *stride *= length;
+            Some(this)
+        });
+        let strides: Vec<usize> = strides.collect();
+        let last = lengths.len() - 1;
+        let mut index = vec![0; last];
         for row in self.turned_rows..self.turned_rows + rows {
-            let mut index = vec![0; self.shape.len() - 1];
-            for _ in 0..inner {
-                // Axis 0 is the fastest in the file, the last axis here.
-                let column = self.shape[1..].iter().zip(&index).rev().fold(0, |at, (length, i)| at * length + i);
-                let start = (column * self.held_rows + row) * self.item;
-                self.turned.extend_from_slice(&self.held[start..start + self.item]);
-                for (i, length) in index.iter_mut().zip(&self.shape[1..]).rev() {
+            for _ in 0..inner / lengths[last] {
+                let base = index.iter().zip(&strides).fold(row, |at, (i, stride)| at + i * stride);
+                for i in 0..lengths[last] {
+                    let start = (base + i * strides[last]) * self.item;
+                    self.turned.extend_from_slice(&self.held[start..start + self.item]);
+                }
+                for (i, length) in index.iter_mut().zip(lengths).rev() {
                     *i += 1;
                     if *i < *length {
                         break;
