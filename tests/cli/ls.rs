@@ -68,6 +68,14 @@ fn a_plain_file_is_an_archive_of_one_array() {
 }
 
 #[test]
+fn an_empty_plain_array_is_borrowed_in_either_byte_order() {
+    let folder = Folder::new();
+    let header = npzmap::Header::new(">f8".parse().unwrap(), &[0], npzmap::Order::C).unwrap();
+    let path = folder.write("empty.npy", header.to_bytes());
+    assert_eq!(fine(["ls", "--columns=dtype,map", &path]).lines()[1], ">f8\tborrow");
+}
+
+#[test]
 fn names_are_escaped_and_json_has_them_as_they_are() {
     let folder = Folder::new();
     let mut zip = zip::ZipWriter::new(fs::File::create(folder.at("odd.npz")).unwrap());

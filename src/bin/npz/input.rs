@@ -196,10 +196,9 @@ impl<'a> Entry<'a> {
         let (offset, required) = (header.preamble_size() as u64, header.dtype().alignment());
         Ok(match header.dtype() {
             dtype if dtype.has_object() => return Err(ErrorKind::Pickled.into()),
+            _ if header.count() == 0 => Access::Borrow,
             dtype if !dtype.is_native() => Access::Copy(Reason::ByteOrder),
-            _ if header.nbytes() > 0 && offset % required as u64 != 0 => {
-                Access::Copy(Reason::Misaligned { offset, required })
-            }
+            _ if offset % required as u64 != 0 => Access::Copy(Reason::Misaligned { offset, required }),
             _ => Access::Borrow,
         })
     }

@@ -149,7 +149,7 @@ impl Row {
         });
         self.nbytes = Some(header.nbytes() as u64);
         self.version = Some(header.version());
-        self.mendable = header.dtype().is_native() && !header.dtype().has_object();
+        self.mendable = header.dtype().is_native() || header.count() == 0;
     }
 
     pub(crate) fn cell(&self, column: Column) -> Cell {
