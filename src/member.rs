@@ -182,17 +182,18 @@ impl<'a, S: Source> Member<'a, S> {
         Method::from_number(self.record.raw.method)
     }
 
-    /// The archive that it is a member of.
+    /// Where the bytes of its archive come from.
     ///
     /// ```
-    /// use npzmap::Npz;
+    /// use npzmap::{Npz, Source};
     ///
     /// let npz = Npz::open("tests/data/model-batch.npz")?;
-    /// assert_eq!(npz.member("labels")?.archive().len(), 3);
+    /// let labels = npz.member("labels")?;
+    /// assert_eq!(labels.source().size(), npz.source().size());
     /// # Ok::<(), npzmap::Error>(())
     /// ```
-    pub fn archive(&self) -> &'a Npz<S> {
-        self.npz
+    pub fn source(&self) -> &'a S {
+        &self.archive.source
     }
 
     /// The size of its content in bytes, the preamble of an array included.
@@ -292,7 +293,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stream<T, E: From<Error>>(&self, work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>) -> Result<T, E> {
-        let about = |error: Error| error.in_member(self.key()).in_file(self.npz.path());
+        let about = |error: Error| error.in_member(self.key()).in_file(self.archive.path());
         self.find(|found| found.stream(&about, work))?
     }
 
@@ -322,7 +323,7 @@ impl<'a, S: Source> Member<'a, S> {
         &self,
         work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let about = |error: Error| error.in_member(self.key()).in_file(self.npz.path());
+        let about = |error: Error| error.in_member(self.key()).in_file(self.archive.path());
         self.find(|found| found.stream_elements(&about, work))?
     }
 

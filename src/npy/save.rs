@@ -82,8 +82,18 @@ pub trait Save: Sync {
     /// ```
     fn header(&self) -> Result<Header>;
 
-    /// The bytes before the elements. The header's own, unless a writer of NumPy's files spells a dtype in another way.
-    #[doc(hidden)]
+    /// The bytes before the elements: the header's own, unless it is to be spelled in another way, as ml_dtypes spells
+    /// bfloat16. Whatever they are, they must mean the header, or the array is not written.
+    ///
+    /// ```
+    /// use npzmap::Save;
+    ///
+    /// let preamble = |array: &dyn Save| array.header().map(|header| array.preamble(&header));
+    /// assert!(preamble(&1.5_f64)?.starts_with(b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'"));
+    /// # #[cfg(feature = "half")]
+    /// assert!(preamble(&npzmap::half::bf16::ONE)?[10..].starts_with(b"{'descr': '<V2'"));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
     fn preamble(&self, header: &Header) -> Vec<u8> {
         header.to_bytes()
     }

@@ -2,6 +2,7 @@
 
 use super::options::Coding;
 use crate::error::{ErrorKind, Result};
+use crate::npy::header::Header;
 use crate::npy::save::Save;
 
 /// Takes the next bytes.
@@ -32,6 +33,12 @@ impl<'a> Body<'a> {
     pub(super) fn array(array: &'a dyn Save) -> Result<Self> {
         let header = array.header()?;
         let preamble = array.preamble(&header);
+        let meant = Header::from_bytes(&preamble)?;
+        let same = (meant.dtype(), meant.shape(), meant.order()) == (header.dtype(), header.shape(), header.order());
+        if !same || meant.preamble_size() != preamble.len() {
+            let (expected, found) = ("what the array's header says", String::from_utf8_lossy(&preamble).into());
+            return Err(ErrorKind::BadHeader { expected, found }.into());
+        }
         let rest_size = header.nbytes() as u64;
         let inside = preamble.len() as u64;
         let body = Body { preamble, rest: Rest::Array(array), rest_size, inside, crc32: None };

@@ -133,8 +133,8 @@ fn a_terminal_gets_a_table_in_colour_that_ends_with_what_to_do() {
 key         dtype  shape   method  bytes  offset  align  map
 features    <f4    (3, 4)  stored     48     190      2  misaligned
 labels      <i8    (3,)    stored     24     426      2  misaligned
-sample_ids  <U9    (3,)    stored    108     642      2  misaligned
-0 of 3 arrays map without a copy; `npz align` makes it all of them
+sample_ids  <U9    (3,)    stored    108     642      2  borrow
+1 of 3 arrays map without a copy; `npz align` makes it all of them
 ";
     assert_eq!(on_terminal(&["--color=never", file], &[]), expected);
     assert_eq!(on_terminal(&[file], &[("NO_COLOR", "1")]), expected);

@@ -550,7 +550,7 @@ fn damaged(base: &Base, damages: &[Damage]) -> Vec<u8> {
             Damage::Drop(place) => {
                 let place = place.within(base);
                 bytes.copy_within(place + 1.., place);
-                length -= 1;
+                length = length.saturating_sub(1); // it may be cut to nothing
             }
         }
     }

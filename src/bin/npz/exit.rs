@@ -45,7 +45,7 @@ impl Failure {
     pub(crate) fn code(&self) -> Code {
         match self {
             Failure::Archive(error) => match error.kind() {
-                ErrorKind::NoSuchKey => Code::NoSuchKey,
+                ErrorKind::NoSuchKey { .. } => Code::NoSuchKey,
                 kind if kind.is_unsupported() => Code::Unsupported,
                 kind if kind.fault() == Fault::Request => Code::Usage,
                 _ => Code::Unreadable,

@@ -66,7 +66,7 @@ impl Input {
         match self {
             Input::Plain(plain) => Ok((key == plain.key).then_some(Entry::Plain(plain))),
             Input::Archive(npz) => match npz.member(key) {
-                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => Ok(None),
+                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => Ok(None),
                 member => Ok(Some(Entry::Member(member?))),
             },
         }
@@ -79,7 +79,7 @@ impl Input {
             (Input::Plain(plain), Some(key)) if key == plain.key => Ok(Entry::Plain(plain)),
             (Input::Plain(plain), Some(key)) => Err(no_such_key(path, key, Some(plain.key.clone()))),
             (Input::Archive(npz), Some(key)) => match npz.member(key) {
-                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => {
+                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => {
                     Err(no_such_key(path, key, suggestion(key, npz.keys())))
                 }
                 member => Ok(Entry::Member(member?)),
@@ -167,7 +167,7 @@ impl<'a> Entry<'a> {
     /// The file.
     pub(crate) fn source(&self) -> &ReadAt {
         match self {
-            Entry::Member(member) => member.archive().source(),
+            Entry::Member(member) => member.source(),
             Entry::Plain(plain) => plain.npy.source(),
         }
     }

@@ -150,10 +150,13 @@ impl<S: Source + Sync> Save for Plain<S> {
         self.0.header()
     }
 
-    fn preamble(&self) -> npzmap::Result<Vec<u8>> {
-        let mut preamble = vec![0; self.0.header()?.preamble_size()];
-        self.0.source().read_exact_at(0, &mut preamble)?;
-        Ok(preamble)
+    fn preamble(&self, header: &Header) -> Vec<u8> {
+        let mut preamble = vec![0; header.preamble_size()];
+        match self.0.source().read_exact_at(0, &mut preamble) {
+            Ok(()) => preamble,
+            // The elements will not be read either, and say why.
+            Err(_) => header.to_bytes(),
+        }
     }
 
     fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {

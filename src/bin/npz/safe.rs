@@ -193,14 +193,14 @@ impl Save for Incoming<'_> {
         Ok(self.header.clone())
     }
 
-    fn preamble(&self) -> npzmap::Result<Vec<u8>> {
+    fn preamble(&self, header: &Header) -> Vec<u8> {
         const VOID: &[u8] = b"'|V2'";
-        let mut preamble = self.header.to_bytes();
+        let mut preamble = header.to_bytes();
         // As ml_dtypes writes bfloat16.
         if let Some(at) = preamble.windows(VOID.len()).position(|text| text == VOID) {
             preamble[at + 1] = b'<';
         }
-        Ok(preamble)
+        preamble
     }
 
     fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {

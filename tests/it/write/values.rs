@@ -191,6 +191,30 @@ fn a_tensor_of_another_length_than_its_header_says_is_an_error_and_not_a_bad_arc
     assert_eq!(written(|w| w.add("x", &Liar(16))).read::<f64, IxDyn>("x").unwrap().sum(), 0.0);
 }
 
+/// Says one thing in its header and another in its preamble.
+struct TwoFaced;
+
+impl Save for TwoFaced {
+    fn header(&self) -> Result<Header> {
+        Header::new("<f8".parse()?, &[2], Order::C)
+    }
+
+    fn preamble(&self, _: &Header) -> Vec<u8> {
+        Header::new("<i8".parse().unwrap(), &[2], Order::C).unwrap().to_bytes()
+    }
+
+    fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        put(&[0; 16])
+    }
+}
+
+#[test]
+fn a_preamble_that_means_another_header_is_refused() {
+    let mut w = NpzWriter::stream(Vec::new());
+    assert!(matches!(w.add("x", &TwoFaced).unwrap_err().kind(), ErrorKind::BadHeader { .. }));
+    assert_eq!(Npz::new(w.finish().unwrap()).unwrap().len(), 0);
+}
+
 #[cfg(feature = "half")]
 #[test]
 fn bfloat16_is_written_as_ml_dtypes_writes_it() {
