@@ -45,6 +45,7 @@ fn files() -> Folder {
         fixture(name, "weights.npz");
     }
     fixture("after.npz", "model-batch.npz");
+    fixture("hits.npz", "records-stored.npz");
     fixture("weights.npy", "plain.npy");
     fixture("bias.npy", "plain-f.npy");
     let mut archive = NpzWriter::create(folder.at("archive.npz")).unwrap();

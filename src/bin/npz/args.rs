@@ -7,9 +7,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use npzmap::{Limits, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
-use crate::{align, cat, check, convert, diff, extract, ls, pack};
+use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
 
-/// Look at NumPy's .npz archives; check, align, take apart, build and compare them.
+/// Look at NumPy's .npz archives and their values; check, align, take apart, build and compare them.
 #[derive(Parser)]
 #[command(name = "npz", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "`npz FILE` is `npz ls FILE`. `npz help COMMAND` has examples.\n\n\
@@ -28,6 +28,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// List the members: key, dtype, shape, method, size, where the elements lie, and whether a map would borrow them
     Ls(ls::Options),
+    /// Print values as NumPy prints them, of an array or a slice of it
+    Show(show::Options),
     /// Find every departure from the rules, with its place, and check every CRC-32
     Check(check::Options),
     /// Rewrite an archive so that a map can lend its arrays

@@ -23,6 +23,7 @@ mod progress;
 mod row;
 mod safe;
 mod select;
+mod show;
 mod table;
 mod text;
 
@@ -49,6 +50,7 @@ fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
         Command::Extract(options) => extract::run(options, console),
         Command::Ls(options) => ls::run(options, console),
         Command::Pack(options) => pack::run(options, console),
+        Command::Show(options) => show::run(options, console),
     };
     problems.map(|problems| problems.code())
 }

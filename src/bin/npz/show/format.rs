@@ -1,0 +1,155 @@
+//! How an item is printed among others of its array, so that all line up.
+
+use npzmap::{Dtype, Field, Kind, Scalar};
+
+use super::date::{self, NAT};
+use super::float::{self, Floats};
+use super::items::Items;
+use super::print::{EDGE, THRESHOLD};
+use super::quoted;
+use super::value;
+
+pub(super) enum Format<'a> {
+    Scalar(&'a Scalar, Style),
+    Record(Vec<(&'a Field, Format<'a>)>),
+    Subarray {
+        shape: &'a [usize],
+        element: Box<Format<'a>>,
+        size: usize,
+    },
+    /// What there is no other way to print.
+    Void,
+}
+
+pub(super) enum Style {
+    /// Right-justified to so many characters.
+    Width(usize),
+    Floats(Floats),
+    Complex(Floats, Floats),
+    /// As it is alone; strings with quotes.
+    Bare,
+}
+
+/// What the items belong to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Among {
+    Array,
+    /// A record that is no element of an array.
+    LoneRecord,
+    /// A sub-array of one.
+    SubarrayOfLoneRecord,
+}
+
+impl<'a> Format<'a> {
+    /// From all items that will be printed.
+    pub(super) fn new(items: &Items<'a>, among: Among) -> Self {
+        match items.dtype() {
+            Dtype::Scalar(scalar) => Format::Scalar(scalar, Style::new(scalar, items, among)),
+            Dtype::Record(record) => {
+                let fields = record.fields().iter();
+                Format::Record(fields.map(|field| (field, Format::new(&items.field(field), among))).collect())
+            }
+            Dtype::Subarray(array) => {
+                let among = if among == Among::Array { among } else { Among::SubarrayOfLoneRecord };
+                let element = Box::new(Format::new(&items.elements(array), among));
+                Format::Subarray { shape: array.shape(), element, size: array.base().item_size() }
+            }
+            _ => Format::Void,
+        }
+    }
+
+    pub(super) fn text(&self, item: &[u8]) -> String {
+        match self {
+            Format::Scalar(scalar, style) => style.text(item, scalar),
+            Format::Record(fields) => {
+                let fields = fields.iter().map(|(field, format)| {
+                    let end = field.offset() + field.dtype().item_size();
+                    format.text(&item[field.offset()..end])
+                });
+                let fields: Vec<_> = fields.collect();
+                let comma = if fields.len() == 1 { "," } else { "" };
+                format!("({}{comma})", fields.join(", "))
+            }
+            Format::Subarray { shape, element, size } => {
+                let count: usize = shape.iter().product();
+                element.nested(item, shape, *size, count > THRESHOLD)
+            }
+            Format::Void => quoted::void(item),
+        }
+    }
+
+    /// A sub-array in one line.
+    fn nested(&self, bytes: &[u8], shape: &[usize], size: usize, summary: bool) -> String {
+        let Some((length, inner)) = shape.split_first() else { return self.text(bytes) };
+        let piece = inner.iter().product::<usize>() * size;
+        let one = |index: usize| self.nested(&bytes[index * piece..(index + 1) * piece], inner, size, summary);
+        let parts: Vec<_> = if summary && *length > 2 * EDGE {
+            let (head, tail) = ((0..EDGE).map(one), (length - EDGE..*length).map(one));
+            head.chain(["...".into()]).chain(tail).collect()
+        } else {
+            (0..*length).map(one).collect()
+        };
+        format!("[{}]", parts.join(", "))
+    }
+}
+
+const TRUE: &str = "True";
+
+impl Style {
+    fn new(scalar: &Scalar, items: &Items<'_>, among: Among) -> Self {
+        match scalar.kind() {
+            Kind::Bool if among != Among::LoneRecord => Style::Width(TRUE.len() + 1),
+            Kind::Int | Kind::UInt => {
+                let length = |number: Option<i128>| number.map_or(0, |number| number.to_string().len());
+                let numbers = || items.iter().map(|item| value::integer(item, scalar));
+                Style::Width(length(numbers().min()).max(length(numbers().max())))
+            }
+            Kind::Float if among != Among::Array => Style::Bare,
+            Kind::Float => Style::Floats(Floats::new(items.iter().map(|item| value::real(item, scalar)), false)),
+            Kind::Complex => {
+                let parts = items.iter().map(|item| value::complex(item, scalar));
+                let re = Floats::new(parts.clone().map(|(re, _)| re), false);
+                Style::Complex(re, Floats::new(parts.map(|(_, im)| im), true))
+            }
+            Kind::Datetime | Kind::Timedelta => {
+                let counts = || items.iter().map(|item| value::count(item, scalar));
+                let dates = || counts().filter(|count| *count != NAT);
+                let length = |count: Option<i64>| count.map_or(0, |count| timelike(count, scalar).len());
+                // Only the first and the last are looked at: longer ones in between stick out.
+                let width = length(dates().min()).max(length(dates().max()));
+                let nat = if counts().any(|count| count == NAT) { NOT_A_TIME.len() } else { 0 };
+                Style::Width(width.max(nat))
+            }
+            _ => Style::Bare,
+        }
+    }
+
+    fn text(&self, item: &[u8], scalar: &Scalar) -> String {
+        match (self, scalar.kind()) {
+            (Style::Floats(floats), _) => floats.text(&value::real(item, scalar)),
+            (Style::Complex(re_style, im_style), _) => {
+                let (re, im) = value::complex(item, scalar);
+                let im = im_style.text(&im);
+                let (digits, spaces) = im.split_at(im.trim_end().len());
+                format!("{}{digits}j{spaces}", re_style.text(&re))
+            }
+            (Style::Width(width), Kind::Datetime | Kind::Timedelta) => {
+                format!("{:>width$}", timelike(value::count(item, scalar), scalar))
+            }
+            (Style::Width(width), _) => format!("{:>width$}", value::alone(item, scalar)),
+            (Style::Bare, Kind::Str) => quoted::string(&value::codes(item, scalar)),
+            (Style::Bare, Kind::Float) => float::scalar(&value::real(item, scalar)),
+            (Style::Bare, _) => value::alone(item, scalar),
+        }
+    }
+}
+
+const NOT_A_TIME: &str = "'NaT'";
+
+fn timelike(count: i64, scalar: &Scalar) -> String {
+    match (count, scalar.kind()) {
+        (NAT, _) => NOT_A_TIME.into(),
+        (_, Kind::Datetime) => format!("'{}'", date::date(count, scalar.unit())),
+        _ => count.to_string(),
+    }
+}

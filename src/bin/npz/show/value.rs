@@ -1,0 +1,70 @@
+//! What the bytes of an item stand for.
+
+use npzmap::{ByteOrder, Kind, Scalar};
+
+use super::date::{self, NAT};
+use super::float;
+use super::quoted;
+use super::real::{Real, Width};
+
+/// The bits of a number.
+fn bits(bytes: &[u8], order: ByteOrder) -> u128 {
+    let add = |number: u128, byte: &u8| number << 8 | u128::from(*byte);
+    match order {
+        ByteOrder::Big => bytes.iter().fold(0, add),
+        _ => bytes.iter().rev().fold(0, add),
+    }
+}
+
+/// The number, its sign extended.
+pub(super) fn integer(bytes: &[u8], scalar: &Scalar) -> i128 {
+    let bits = bits(bytes, scalar.byte_order()) as i128;
+    let unused = 128 - 8 * bytes.len().clamp(1, 16);
+    match scalar.kind() {
+        Kind::UInt | Kind::Bool => bits,
+        _ => bits << unused >> unused,
+    }
+}
+
+pub(super) fn count(bytes: &[u8], scalar: &Scalar) -> i64 {
+    integer(bytes, scalar) as i64
+}
+
+pub(super) fn real(bytes: &[u8], scalar: &Scalar) -> Real {
+    Real::new(bits(bytes, scalar.byte_order()), Width::of_size(bytes.len()))
+}
+
+/// The two parts of a complex number.
+pub(super) fn complex(bytes: &[u8], scalar: &Scalar) -> (Real, Real) {
+    let (re, im) = bytes.split_at(bytes.len() / 2);
+    (real(re, scalar), real(im, scalar))
+}
+
+pub(super) fn codes(bytes: &[u8], scalar: &Scalar) -> Vec<u32> {
+    quoted::codes(bytes.chunks_exact(4).map(|unit| bits(unit, scalar.byte_order()) as u32))
+}
+
+pub(super) fn truth(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| *byte != 0)
+}
+
+/// A scalar alone, as Python's `str` has it.
+pub(super) fn alone(bytes: &[u8], scalar: &Scalar) -> String {
+    match scalar.kind() {
+        Kind::Bool => if truth(bytes) { "True" } else { "False" }.into(),
+        Kind::Int | Kind::UInt => integer(bytes, scalar).to_string(),
+        Kind::Float => float::scalar(&real(bytes, scalar)),
+        Kind::Complex => {
+            let (re, im) = complex(bytes, scalar);
+            float::complex_scalar(&re, &im)
+        }
+        Kind::Str => quoted::plain(&codes(bytes, scalar)),
+        Kind::Bytes => quoted::bytes(bytes),
+        Kind::Datetime | Kind::Timedelta => match (count(bytes, scalar), scalar.kind()) {
+            (NAT, _) => "NaT".into(),
+            (count, Kind::Datetime) => date::date(count, scalar.unit()),
+            (count, _) => date::duration(count, scalar.unit()),
+        },
+        _ => quoted::void(bytes),
+    }
+}
