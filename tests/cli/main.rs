@@ -13,6 +13,7 @@ mod extract;
 mod ls;
 mod pack;
 mod run;
+mod show;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transcripts;
