@@ -3,7 +3,7 @@
 use std::fs;
 
 use ndarray::{Array2, Array3, ShapeBuilder};
-use npzmap::{NpyWriter, NpzWriter, save};
+use npzmap::{Header, NpyWriter, NpzWriter, Order, save};
 
 use crate::run::{Folder, fine, run};
 
@@ -53,7 +53,7 @@ fn an_array_in_fortran_order_that_is_too_large_to_hold_is_turned_round_by_rows()
     let (columns, item) = (26_000_u64, 4096_u64); // 304 MiB, most of them a hole
     let rows = 3;
     let shape = [rows as usize, columns as usize];
-    let header = npzmap::Header::new("|V4096".parse().unwrap(), &shape, npzmap::Order::Fortran).unwrap().to_bytes();
+    let header = Header::new("|V4096".parse().unwrap(), &shape, Order::Fortran).unwrap().to_bytes();
     let path = folder.write("f.npy", &header);
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(header.len() as u64 + rows * columns * item).unwrap();
@@ -101,7 +101,7 @@ fn csv_has_rows_of_two_dimensions_and_lines_of_one() {
 fn csv_of_records_has_the_fields_as_columns() {
     let folder = Folder::new();
     let dtype = "[('id', '<i4'), ('name', '<U3'), ('xy', '>f4', (2,)), ('at', '<M8[D]')]";
-    let header = npzmap::Header::new(dtype.parse().unwrap(), &[2], npzmap::Order::C).unwrap();
+    let header = Header::new(dtype.parse().unwrap(), &[2], Order::C).unwrap();
     let mut bytes = header.to_bytes();
     for (id, name, x, day) in [(-1, "a,b", 0.1_f32, 0_i64), (7, "\"", f32::NAN, 19_782)] {
         bytes.extend(i32::to_le_bytes(id));
@@ -122,7 +122,7 @@ fn csv_of_records_has_the_fields_as_columns() {
 fn dates_are_iso_dates_of_their_unit() {
     let folder = Folder::new();
     let date = |unit: &str, count: i64| {
-        let header = npzmap::Header::new(format!("<M8[{unit}]").parse().unwrap(), &[], npzmap::Order::C).unwrap();
+        let header = Header::new(format!("<M8[{unit}]").parse().unwrap(), &[], Order::C).unwrap();
         let path = folder.write("date.npy", [header.to_bytes(), count.to_le_bytes().to_vec()].concat());
         fine(["cat", "--csv", &path]).text().trim_end().to_owned()
     };
@@ -161,4 +161,36 @@ fn what_has_no_form_in_csv_is_not_supported() {
 fn binary_data_is_kept_off_terminals() {
     let text = crate::terminal::on_terminal(&["cat", "tests/data/plain.npy", "--color=never"], &[]);
     assert_eq!(text, "npz: binary data is not written to a terminal; redirect it, or use --csv\n");
+}
+
+/// A plain file of this header, without elements.
+fn empty(folder: &Folder, name: &str, descr: &str, shape: &[usize]) -> String {
+    let header = Header::new(descr.parse().unwrap(), shape, Order::C).unwrap();
+    folder.write(name, header.to_bytes())
+}
+
+#[test]
+fn csv_of_nothing_is_nothing_however_many_rows_or_columns_it_has() {
+    let folder = Folder::new();
+    let wide = empty(&folder, "wide.npy", "|i1", &[0, 1 << 60]);
+    let tall = empty(&folder, "tall.npy", "<f8", &[1 << 40, 0]);
+    let records = empty(&folder, "records.npy", "[('a', '|b1', (2000000000,))]", &[0]);
+    for file in [&wide, &tall, &records] {
+        assert_eq!(fine(["cat", "--csv", file]).text(), "");
+    }
+    for file in [&wide, &records] {
+        let outcome = run(["cat", "--csv", "--header", file]);
+        assert_eq!((outcome.code, outcome.text()), (4, ""));
+        assert!(outcome.errors.ends_with("columns are too many to name\n"), "{}", outcome.errors);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn errors_that_nobody_reads_change_no_exit_code() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for (args, code) in [(["cat", "no-such.npz", "x"], 3), (["cat", "tests/data/model-batch.npz", "lables"], 5)] {
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_npz")).args(args).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(code));
+    }
 }

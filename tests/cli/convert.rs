@@ -165,3 +165,10 @@ fn a_dry_run_writes_nothing() {
         assert_eq!((folder.names().len(), &outcome.json()["keys"][0]), (0, &"labels".into()));
     }
 }
+
+#[test]
+fn a_key_is_for_csv_only() {
+    let folder = Folder::new();
+    let outcome = run(["convert", "--key", "labels", "tests/data/model-batch.npz", &folder.at("out.safetensors")]);
+    assert_eq!((outcome.code, folder.names()), (2, Vec::new()));
+}

@@ -124,3 +124,12 @@ fn nothing_is_written_when_one_input_is_wrong() {
     assert_eq!(run(["pack", "-o", &old, "tests/data/plain.npy"]).code, 2);
     assert_eq!(fs::read(old).unwrap(), b"old");
 }
+
+#[test]
+fn standard_input_is_read_once_only() {
+    let folder = Folder::new();
+    let outcome = outcome(npz(["pack", "-o", &folder.at("out.npz"), "a=-", "b=-"]).write_stdin("1,2\n"));
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.errors.ends_with("standard input can be read once only\n"), "{}", outcome.errors);
+    assert_eq!(folder.names(), [""; 0]);
+}

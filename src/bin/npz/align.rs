@@ -190,7 +190,7 @@ fn before(member: &Member<'_>, align: u64) -> Result<Moved> {
 
 fn write<S: npzmap::Sink>(writer: NpzWriter<S>, npz: &Npz, options: &Options) -> Result<S::Finished> {
     let mut writer = writer.align(options.align)?;
-    let progress = Progress::new(npz.members().map(|member| member.compressed_size()).sum());
+    let progress = Progress::new(npz.members().map(|member| member.compressed_size()));
     for member in npz {
         let coding = match (options.store, options.deflate) {
             (true, _) => MemberOptions::new().store(),

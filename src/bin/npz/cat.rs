@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         return Err(Failure::new(Code::Usage, text));
     }
     let mut out = console.out();
-    let progress = Progress::new(entry.size());
+    let progress = Progress::new([entry.size()]);
     match (options.csv, options.raw) {
         (true, _) => write_csv(&entry, &options.reading, options.header, &mut out, &progress)?,
         (_, true) if is_array(&entry)? => write_raw(&entry, &options.reading, &mut out, &progress)?,
@@ -106,12 +106,26 @@ pub(crate) fn write_csv(
     progress: &Progress,
 ) -> Result<()> {
     check_csv(entry)?;
+    let header = entry.header()?;
+    let across = columns_count(&header);
+    if names && across > NAMED {
+        let text = format!("{}: {across} columns are too many to name", entry.key());
+        return Err(Failure::new(Code::Unsupported, text));
+    }
+    if header.count() > 0 {
+        // One row is held, which then is bytes that the file has.
+        let items = if header.shape().len() == 2 { across } else { 1 };
+        reading.check(&entry.key(), items.saturating_mul(header.dtype().item_size()))?;
+    }
     in_c_order(entry, reading, |header, elements| {
         let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(out);
         if names {
             csv.write_record(columns(header, &entry.key())).map_err(output)?;
         }
-        write_rows(header, elements, &mut csv, progress)?;
+        // Without elements there may be any number of rows, or of columns.
+        if header.count() > 0 {
+            write_rows(header, elements, &mut csv, progress)?;
+        }
         Ok(csv.flush()?)
     })
 }
@@ -140,6 +154,26 @@ pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
         return Err(Failure::new(Code::Unsupported, format!("{key}: items of 0 bytes have no form in CSV")));
     }
     Ok(())
+}
+
+/// More columns get no names.
+const NAMED: usize = 1 << 20;
+
+/// How many columns there are, or values in a record.
+fn columns_count(header: &Header) -> usize {
+    fn values(dtype: &Dtype) -> usize {
+        match dtype {
+            Dtype::Record(record) => {
+                record.fields().iter().map(|field| values(field.dtype())).fold(0, usize::saturating_add)
+            }
+            Dtype::Subarray(array) => array.shape().iter().fold(values(array.base()), |a, b| a.saturating_mul(*b)),
+            _ => 1,
+        }
+    }
+    match header.shape() {
+        [_, columns] => *columns,
+        _ => values(header.dtype()),
+    }
 }
 
 fn columns(header: &Header, key: &str) -> Vec<String> {

@@ -157,7 +157,7 @@ fn unreadable(failure: &Failure) -> Fault {
 /// The number of members, and what is wrong with them, in their order.
 fn faults(input: &Input, select: &Select, quick: bool) -> (usize, Vec<Fault>) {
     let entries: Vec<_> = input.selected(select).collect();
-    let progress = Progress::new(entries.iter().map(Entry::size).sum());
+    let progress = Progress::new(entries.iter().map(Entry::size));
     let faults: Vec<_> = entries.par_iter().map(|entry| inspect(entry, quick, &progress)).collect();
     (entries.len(), faults.into_iter().flatten().collect())
 }

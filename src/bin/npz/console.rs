@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use npzmap::Escaped;
 
@@ -77,7 +77,8 @@ impl Console {
 
     fn say(&self, style: Style, who: &str, text: impl Display) {
         let text = text.to_string();
-        eprintln!("{} {}", paint(self.error_color, style, who), Escaped(&text));
+        // Whoever does not listen is not told.
+        let _ = writeln!(io::stderr(), "{} {}", paint(self.error_color, style, who), Escaped(&text));
     }
 }
 

@@ -91,6 +91,9 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         options.writing.check(&options.output)?;
     }
     let usage = |text: String| Err(Failure::new(Code::Usage, text));
+    if options.key.is_some() && to != Format::Csv {
+        return usage("--key names the array of a .csv; --include chooses arrays for other targets".into());
+    }
     let keys = match (from, to) {
         (Format::Safetensors, Format::Npz | Format::Folder) => from_tensors(options, &select, to, console)?,
         (Format::Safetensors, _) => {
@@ -177,7 +180,7 @@ fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<Strin
     };
     check_csv(&entry)?;
     if !options.writing.dry_run {
-        let progress = Progress::new(entry.size());
+        let progress = Progress::new([entry.size()]);
         write_file(options, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
     }
     Ok(vec![entry.key().into_owned()])

@@ -166,7 +166,7 @@ fn compare_all(
     problems: &mut Problems,
 ) -> Result<(Vec<Row>, usize, usize)> {
     let select = options.globs.compile()?;
-    let progress = Progress::new(a.selected(&select).map(|entry| entry.size()).sum());
+    let progress = Progress::new(a.selected(&select).map(|entry| entry.size()));
     let (mut rows, mut equal, mut trusted) = (Vec::new(), 0, 0);
     for entry in a.selected(&select) {
         let key = entry.key();

@@ -108,7 +108,7 @@ pub(crate) fn extract(
     problems: &mut Problems,
 ) -> Result<Vec<Written>> {
     let folder = if writing.dry_run { None } else { Some(Folder::open(dir).map_err(Failure::file(dir))?) };
-    let progress = Progress::new(entries.iter().map(Entry::size).sum());
+    let progress = Progress::new(entries.iter().map(Entry::size));
     let mut names = HashSet::new();
     let mut written = Vec::new();
     for entry in entries {

@@ -72,11 +72,15 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     options.writing.check(&options.output)?;
     // All of them before anything is written.
     let mut keys = HashSet::new();
+    let mut input_taken = false;
     let mut arrays = Vec::new();
     for input in &options.inputs {
         let (key, path) = key_and_path(input)?;
         if !keys.insert(key.clone()) {
             return Err(Failure::new(Code::Usage, format!("{key}: a key twice; name one with KEY=FILE")));
+        }
+        if path == Path::new("-") && std::mem::replace(&mut input_taken, true) {
+            return Err(Failure::new(Code::Usage, "standard input can be read once only"));
         }
         let array = Array::open(&path, dtype.as_ref(), options)?;
         let header = array.save().header()?;
@@ -180,7 +184,7 @@ fn write(arrays: &[Named], options: &Options) -> Result<()> {
         Some(level) => MemberOptions::new().deflate(level),
         None => MemberOptions::new().store(),
     };
-    let progress = Progress::new(arrays.iter().map(|(_, _, header)| header.nbytes() as u64).sum());
+    let progress = Progress::new(arrays.iter().map(|(_, _, header)| header.nbytes() as u64));
     for (key, array, header) in arrays {
         writer.add_with(key, &array.save(), coding)?;
         progress.add(header.nbytes() as u64);

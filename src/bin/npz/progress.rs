@@ -19,14 +19,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// For this many bytes.
-    pub(crate) fn new(total: u64) -> Self {
+    /// For pieces of so many bytes; what files declare need not fit a number.
+    pub(crate) fn new(sizes: impl IntoIterator<Item = u64>) -> Self {
+        let total = sizes.into_iter().fold(0, u64::saturating_add);
         let wanted = io::stderr().is_terminal();
         Progress { total, done: AtomicU64::new(0), started: Instant::now(), wanted, bar: OnceLock::new() }
     }
 
     pub(crate) fn add(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if self.wanted && self.started.elapsed() > PATIENCE {
             self.bar.get_or_init(|| bar(self.total)).set_position(done);
         }

@@ -90,7 +90,7 @@ pub(crate) fn write(mut arrays: Vec<Outgoing<'_>>, out: &mut impl Write, reading
     }
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(&header)?;
-    let progress = Progress::new(end as u64);
+    let progress = Progress::new([end as u64]);
     for array in &arrays {
         write_elements(array, out, reading, &progress)?;
     }
