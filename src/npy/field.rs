@@ -120,6 +120,14 @@ impl Leaf<'_> {
             let count = header.count();
             return Err(ErrorKind::ZeroSizedItems { count }.into());
         }
+        // As for the shape of an array: also where another axis is 0, since ndarray multiplies the others.
+        let lengths = || header.shape().iter().copied().chain(self.axes.iter().map(|(length, _)| *length));
+        let mut filled = lengths().filter(|length| *length > 0);
+        let nbytes = filled.try_fold(size_of::<T>(), usize::checked_mul).and_then(|bytes| isize::try_from(bytes).ok());
+        if nbytes.is_none() {
+            let (shape, item_size) = (lengths().collect(), size_of::<T>());
+            return Err(ErrorKind::ShapeOverflow { shape, item_size }.into());
+        }
         array::check_dimension::<D>(header.shape().len() + self.axes.len())
     }
 }

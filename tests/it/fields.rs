@@ -293,6 +293,33 @@ fn strided_values_come_in_logical_order_from_both_ends() {
 }
 
 #[test]
+fn a_field_without_values_whose_other_axes_cannot_be_addressed_is_refused() {
+    for lengths in ["(0, 9223372036854775807)", "(0, 4611686018427387904)", "(4611686018427387904, 0, 4)"] {
+        for order in ["False", "True"] {
+            let header = format!(
+                "{{'descr': [('a', '|u1'), ('x', '<i4', {lengths})], 'fortran_order': {order}, 'shape': (4,), }}"
+            );
+            let content = [&forge::preamble((1, 0), &header)[..], &[7; 4]].concat();
+            let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
+            let refused = [
+                npz.field_strided::<i32, IxDyn>("a", "x").map(drop),
+                npz.field::<i32, IxDyn>("a", "x").map(drop),
+                npz.read_field::<i32, IxDyn>("a", "x").map(drop),
+            ];
+            for result in refused {
+                let error = result.unwrap_err();
+                // What a dtype can have at all is refused before.
+                let is = matches!(error.kind(), ErrorKind::ShapeOverflow { .. } | ErrorKind::LimitExceeded { .. });
+                assert!(is, "{lengths}: {error}");
+            }
+            if lengths.starts_with("(0") {
+                assert_eq!(npz.read_field::<u8, Ix1>("a", "a").unwrap().to_vec(), [7; 4]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_strided_array_without_values_has_none() {
     for shape in ["(0,)", "(3, 0)", "(0, 4611686018427387904)"] {
         for order in ["False", "True"] {
