@@ -32,6 +32,12 @@ pub(crate) const DIMENSIONS: usize = 64;
 /// Bytes of one item: NumPy's `int`.
 #[expect(clippy::as_conversions, reason = "a constant that fits")]
 pub(crate) const ITEM_SIZE: u64 = i32::MAX as u64;
+
+/// NumPy holds the lengths of a sub-array's axes in a C `int`.
+pub(crate) fn is_length_of_subarray(length: usize) -> bool {
+    i32::try_from(length).is_ok()
+}
+
 /// Deflate's best: 258 bytes for two bits, rounded up.
 pub(crate) const DEFLATE_RATIO: u64 = 1_032;
 

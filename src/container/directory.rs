@@ -349,7 +349,7 @@ impl Pass<'_> {
                 places.push((place.offset, record.position));
             }
         }
-        places.sort_unstable();
+        sort(&mut places);
         self.ends = (0, 0);
         for (_, position) in &places {
             if let Ok(record) = record_at(self.bytes, *position)
@@ -382,8 +382,16 @@ fn refuse(refused: &mut Vec<(Position, Refusal)>, refusal: (Position, Refusal)) 
 }
 
 fn once_each(refused: &mut Vec<(Position, Refusal)>) {
-    refused.sort_unstable();
+    sort(refused);
     refused.dedup_by_key(|(position, _)| *position);
+}
+
+/// Each comparison is a step.
+fn sort<T: Ord>(values: &mut [T]) {
+    values.sort_unstable_by(|one, other| {
+        steps::add(1);
+        one.cmp(other)
+    });
 }
 
 /// The records of a directory, in its order.

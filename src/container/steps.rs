@@ -1,7 +1,7 @@
 //! What the directory pass costs, in steps: so that a test can tell linear from quadratic without a clock.
 //!
-//! A step is a record or an extra field parsed, or a byte of a name hashed or compared. Counted per thread, in builds with debug
-//! assertions; elsewhere it is nothing.
+//! A step is a record or an extra field parsed, a byte of a name hashed or compared, or a comparison of sorting. Counted
+//! per thread, in builds with debug assertions; elsewhere it is nothing.
 
 #[cfg(debug_assertions)]
 mod counter {

@@ -246,7 +246,8 @@ impl Field {
 }
 
 impl Subarray {
-    /// An array of `base`, nothing if it has more than `i32::MAX` bytes or 64 axes.
+    /// An array of `base`, nothing if it has more than `i32::MAX` bytes or 64 axes, or an axis
+    /// is longer than `i32::MAX`.
     ///
     /// ```
     /// use npzmap::{Element, Subarray};
@@ -255,6 +256,7 @@ impl Subarray {
     /// let matrix = Subarray::new(row, &[2]).unwrap();
     /// assert_eq!(matrix.shape(), [2, 3]); // one array, not an array of arrays
     /// assert_eq!(Subarray::new(f32::dtype(), &[1 << 30]), None);
+    /// assert_eq!(Subarray::new(f32::dtype(), &[0, 1 << 31]), None); // without values, too
     /// ```
     pub fn new(base: impl Into<Dtype>, shape: &[usize]) -> Option<Self> {
         let (mut shape, mut base) = (shape.to_vec(), base.into());
@@ -262,6 +264,9 @@ impl Subarray {
             // As NumPy does: an array of arrays is one array.
             shape.extend(inner.shape);
             base = *inner.base;
+        }
+        if !shape.iter().copied().all(limits::is_length_of_subarray) {
+            return None;
         }
         let bytes = shape.iter().try_fold(base.item_size(), |bytes, length| bytes.checked_mul(*length))?;
         let size = u32::try_from(bytes).ok().filter(|size| u64::from(*size) <= limits::ITEM_SIZE)?;

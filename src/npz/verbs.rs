@@ -131,6 +131,12 @@ impl<S: Source> Npz<S> {
     /// their end. They cannot be held against the member's CRC-32, unless [`Verify::Always`](crate::Verify::Always)
     /// reads the whole of it.
     ///
+    /// Rows of a C-ordered array lie together, and cost one read. Those of a Fortran-ordered one lie in pieces, one for
+    /// each column. A source that is read by position is then asked for many columns at once where no more than a page
+    /// of 4,096 bytes lies between their pieces (at most a mebibyte each time, what lies between with it), and
+    /// for one piece after the other where they are farther apart. Of a compressed one, everything up to the end of the last
+    /// column's piece is decoded, which is nearly all of it.
+    ///
     /// # Errors
     ///
     /// [`RowsOutOfRange`](ErrorKind::RowsOutOfRange), and as [`read`](Npz::read).

@@ -180,6 +180,10 @@ fn subarray(base: Dtype, mut shape: Vec<usize>, at: &Tokens<'_>) -> Result<Dtype
         .try_fold(1_u64, |count, length| u64::try_from(*length).ok().and_then(|length| count.checked_mul(length)));
     let size = u64::try_from(base.item_size()).unwrap_or(u64::MAX);
     let size = item_size(count.and_then(|count| count.checked_mul(size)), at)?;
+    // An item without bytes, which any other length would leave so.
+    if !shape.iter().copied().all(limits::is_length_of_subarray) {
+        return Err(bad_dtype(at, "a sub-array with an axis longer than i32::MAX"));
+    }
     // As NumPy does: an array of arrays is one array.
     let base = match base {
         Dtype::Subarray(inner) => {

@@ -60,6 +60,16 @@ fn n11_a_field_that_is_none_is_refused() {
     }
     // An unnamed sub-array, which NumPy takes for padding and never writes.
     assert_rule!(bad_text(1, descr("[^('', '<f4', (2,))]")), "N11", K::BadDtype { .. });
+    // An axis that NumPy cannot hold, with and without values.
+    for length in [1_u64 << 31, 1 << 62] {
+        for (code, lengths) in
+            [("<u4", format!("(0, {length})")), ("<u4", format!("({length}, 0)")), ("|V0", format!("({length},)"))]
+        {
+            for field in [format!("('a', '{code}', {lengths})"), format!("('a', ('{code}', {lengths}))")] {
+                assert_rule!(bad_text_anywhere(&descr(&format!("[{field}]"))), "N11", K::BadDtype { .. });
+            }
+        }
+    }
     let shape = "1, ".repeat(65);
     assert_rule!(bad_text_anywhere(&descr(&format!("[('a', '<u4', ({shape}))]"))), "N7", K::BadShape { .. });
 }
