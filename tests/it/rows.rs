@@ -1,9 +1,12 @@
 //! Parts of axis 0: the rows are those of the whole array, and little else is read for them.
 
+use std::fmt::{Debug, Display};
 use std::ops::Range;
 
-use ndarray::{Array, ArrayD, Axis, Dimension, Ix1, Ix2, Ix3, IxDyn, Slice};
-use npzmap::{Element, ErrorKind, Limits, Npy, Npz, OpenOptions, Source, Unaligned, Verify};
+use ndarray::{Array, ArrayD, ArrayView, Axis, Dimension, Ix1, Ix2, Ix3, IxDyn, ShapeBuilder, Slice};
+use npzmap::{
+    AnyArray, Element, ErrorKind, Limits, Npy, Npz, OpenOptions, Order, RawArray, Source, Unaligned, Verify, Visitor,
+};
 use serde_json::Value;
 
 use crate::counting::Counting;
@@ -89,6 +92,129 @@ fn all_ranges_of_rows_in_memory_are_those_of_the_array() {
 #[test]
 fn all_ranges_of_rows_in_a_map_are_those_of_the_array() {
     every_range(map);
+}
+
+/// The rows of an array of any type, as text.
+struct RowsOf(Range<usize>);
+
+impl RowsOf {
+    fn text<T: Clone + Debug>(self, array: &ArrayD<T>) -> String {
+        let rows = array.slice_axis(Axis(0), Slice::from(self.0));
+        format!("{:?} {:?}", rows.shape(), rows.iter().collect::<Vec<_>>())
+    }
+
+    /// Items as they lie, in C order.
+    fn items(self, raw: &RawArray) -> String {
+        let item = raw.dtype().item_size();
+        let items: Vec<&[u8]> = raw.bytes().chunks_exact(item.max(1)).collect();
+        let shape = IxDyn(raw.shape()).set_f(raw.order() == Order::Fortran);
+        let array = ArrayView::from_shape(shape, &items).unwrap();
+        format!("{} {:?} {}", raw.dtype(), raw.order(), self.text(&array.to_owned()))
+    }
+}
+
+impl Visitor for RowsOf {
+    type Output = String;
+
+    fn numbers<T: Element + Debug + Display + PartialEq>(self, array: ArrayD<T>) -> String {
+        self.text(&array)
+    }
+
+    fn other(self, array: AnyArray) -> String {
+        match array {
+            AnyArray::Str(array) => self.text(&array),
+            AnyArray::Bytes(array) => self.text(&array),
+            AnyArray::Datetime { counts, unit } => format!("M {unit:?} {}", self.text(&counts)),
+            AnyArray::Timedelta { counts, unit } => format!("m {unit:?} {}", self.text(&counts)),
+            AnyArray::Raw(raw) => self.items(&raw),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Every range of rows of every array of NumPy's that has some, whatever it is; the number of arrays and of ranges.
+fn every_range_of_anything<S: Source>(open: impl Fn(&str) -> Npz<S>) -> [usize; 2] {
+    let mut seen = [0; 2];
+    for file in
+        FILES.into_iter().chain(["records-stored.npz", "records-deflated.npz", "longdouble.npz", "ml-dtypes.npz"])
+    {
+        let npz = open(file);
+        for entry in arrays(file) {
+            let (key, shape) = (text(entry, "key"), lengths(entry));
+            let member = npz.member(key).unwrap();
+            let Some(rows) = shape.first().copied() else {
+                let refused = kind(member.read_rows_any(0..1));
+                assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 0, .. }), "{key}: {refused}");
+                continue;
+            };
+            let Ok(whole) = member.read_any() else {
+                assert!(entry["itemsize"] == 0, "{file}: {key}");
+                continue;
+            };
+            for start in 0..=rows {
+                for end in start..=rows {
+                    let found = member.read_rows_any(start..end);
+                    let found = found.unwrap_or_else(|error| panic!("{key}, {start}..{end}: {error}"));
+                    let found = found.visit(RowsOf(0..end - start));
+                    assert_eq!(found, whole.clone().visit(RowsOf(start..end)), "{file}: {key}, {start}..{end}");
+                    seen[1] += 1;
+                }
+            }
+            let refused = kind(member.read_rows_any(0..rows + 1));
+            let ErrorKind::RowsOutOfRange { start: 0, end, rows: of } = refused else { panic!("{refused}") };
+            assert_eq!((end, of), (rows + 1, rows), "{key}");
+            seen[0] += 1;
+        }
+    }
+    seen
+}
+
+#[test]
+fn all_ranges_of_rows_of_any_type_are_those_of_the_array() {
+    let by_position = every_range_of_anything(|file| Npz::open(fixtures::path(file)).unwrap());
+    let in_memory = every_range_of_anything(|file| Npz::new(fixtures::bytes(file)).unwrap());
+    let always = |file: &str| with_verify(&fixtures::bytes(file), Verify::Always);
+    assert!(by_position[0] >= 450 && by_position[1] > 3_500, "{by_position:?}");
+    assert_eq!((by_position, in_memory), (in_memory, every_range_of_anything(always)));
+}
+
+#[test]
+fn rows_of_any_type_are_refused_for_what_is_in_them_only() {
+    // Of `<U1`, the third of its second row is no character: a surrogate.
+    let letters: Vec<u8> = [0x41, 0x42, 0x43, 0x44, 0x45, 0xd800, 0x46, 0x47, 0x48].map(u32::to_le_bytes).concat();
+    for order in ["False", "True"] {
+        let text = format!("{{'descr': '<U1', 'fortran_order': {order}, 'shape': (3, 3), }}");
+        let content = [&forge::preamble((1, 0), text)[..], &letters].concat();
+        let row = if order == "False" { 1 } else { 2 };
+        for entry in [forge::stored as fn(&str, &[u8]) -> Entry, forge::deflated] {
+            let npz = Npz::new(Archive::new(vec![entry("a.npy", &content)]).bytes()).unwrap();
+            // Its position is that in the array, as for the whole.
+            for refused in [kind(npz.read_any("a")), kind(npz.read_rows_any("a", row..3)), kind(npz.strings("a"))] {
+                assert!(matches!(refused, ErrorKind::BadText { index: 5, .. }), "{refused:?}");
+            }
+            for good in (0..3).filter(|other| *other != row) {
+                let AnyArray::Str(found) = npz.read_rows_any("a", good..good + 1).unwrap() else { panic!() };
+                let expected = [["A", "B", "C"], ["D", "E", ""], ["F", "G", "H"]];
+                let expected =
+                    |column: usize| if order == "False" { expected[good][column] } else { expected[column][good] };
+                assert_eq!(found.iter().collect::<Vec<_>>(), [expected(0), expected(1), expected(2)]);
+            }
+        }
+    }
+    let pickled = Npz::open(fixtures::path("object.npz")).unwrap();
+    assert!(matches!(kind(pickled.read_rows_any("objects", 0..1)), ErrorKind::Pickled));
+}
+
+#[test]
+fn rows_of_any_type_are_not_read_from_a_damaged_member_when_everything_is_verified() {
+    for entry in [forge::stored as fn(&str, &[u8]) -> Entry, forge::deflated] {
+        let mut archive = Archive::new(vec![entry("a.npy", &numbers((1000, 10), "False"))]);
+        *archive.entries[0].data.last_mut().unwrap() ^= 1; // of the last number
+        let rows = with_verify(&archive.bytes(), Verify::Copied).read_rows_any("a", 1..2).unwrap();
+        assert_eq!(rows, AnyArray::U32(Array::from_shape_fn(IxDyn(&[1, 10]), |index| 10 + index[1] as u32)));
+        let refused = kind(with_verify(&archive.bytes(), Verify::Always).read_rows_any("a", 1..2));
+        assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
+    }
 }
 
 /// What finds a stored array: its local header, and what lies behind it.
