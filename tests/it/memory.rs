@@ -4,14 +4,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::io::Write;
 
-use ndarray::{Array, Array1, Array2, Ix1, Ix2, IxDyn, ShapeBuilder};
+use ndarray::{Array, Array1, Array2, ArrayD, Ix1, Ix2, IxDyn, ShapeBuilder};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Access, Dtype, Element, ErrorKind, FixedBytes, FixedStr, Header, Limits, Npz, OpenOptions, Order, Reason, Result,
-    Source, Unaligned,
+    Access, AnyArray, Dtype, Element, ErrorKind, FixedBytes, FixedStr, Header, Limits, Npy, Npz, OpenOptions, Order,
+    Reason, Result, Source, Unaligned, Visitor,
 };
 use tempfile::NamedTempFile;
 use zip::CompressionMethod;
@@ -538,6 +538,99 @@ fn a_copy_of_an_lzma_array_of_any_dtype_is_exactly_one_buffer_from_every_address
 #[cfg(feature = "methods")]
 fn a_copy_of_a_zstd_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
     assert!(check_exactly_one(93) >= 28);
+}
+
+/// The bytes of an array whose elements are all of one size.
+struct Nbytes;
+
+impl Visitor for Nbytes {
+    type Output = usize;
+
+    fn numbers<T: Element + Debug + Display + PartialEq>(self, array: ArrayD<T>) -> usize {
+        array.len() * size_of::<T>()
+    }
+
+    fn other(self, array: AnyArray) -> usize {
+        match array {
+            AnyArray::Datetime { counts, .. } | AnyArray::Timedelta { counts, .. } => counts.len() * 8,
+            AnyArray::Raw(raw) => raw.bytes().len(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What dtypes come as when they are known only at run time: numbers, dates, bytes of no kind, records. Strings become
+/// two buffers, for which see below.
+const ANY: [&str; 16] = [
+    "|b1", "|i1", "<u2", ">i4", "<i8", ">u8", "<f2", "<f4", ">f8", "<c8", ">c16", "<f16", "<M8[ns]", ">m8[25s]", "|V2",
+    "|V16",
+];
+/// Every 16 bytes; the second is the one that is taken by itself.
+const RECORD: &str = "[('id', '<u4'), ('at', '>i2'), ('x', '<f8'), ('tag', '|S2')]";
+
+/// Copies of the whole, of rows and of a field take one allocation as large as what they give, and what decodes it.
+fn check_one_large(dtype: &str, payload: &[u8], method: u16, state: isize) -> usize {
+    let dtype: Dtype = dtype.parse().unwrap();
+    let rows = payload.len() / 2 / dtype.item_size();
+    let mut checked = 0;
+    for order in orders() {
+        let header = Header::new(dtype.clone(), &[rows, 2], order).unwrap();
+        let content = [&header.to_bytes(), payload].concat();
+        let opened = Opened::new(&compressed(&content, method));
+        let (in_memory, by_position) = (Npz::new(opened.bytes()).unwrap(), Npz::open(opened.file.path()).unwrap());
+        let mut check = |what: &str, expected: usize, beside: isize, copy: &dyn Fn() -> usize| {
+            let (nbytes, cost) = cost_of(expected, copy);
+            assert_eq!((nbytes, cost.large, cost.live), (expected, 1, 0), "{dtype} {order:?} {method} {what} {cost:?}");
+            let most = nbytes as isize + state + beside;
+            assert!(cost.peak <= most, "{dtype} {order:?} {method} {what} {cost:?} {most}");
+            checked += 1;
+        };
+        macro_rules! check {
+            ($what:literal, $expected:expr, |$npz:ident| $copy:expr) => {
+                let ($npz, expected) = (&in_memory, $expected);
+                check(concat!($what, " in memory"), expected, 0, &|| $copy);
+                let $npz = &by_position;
+                check(concat!($what, " by position"), expected, INPUT, &|| $copy);
+            };
+        }
+        check!("read_any", payload.len(), |npz| npz.read_any("a").unwrap().visit(Nbytes));
+        let half = rows / 4..rows / 4 + rows / 2;
+        check!("read_rows_any", half.len() * 2 * dtype.item_size(), |npz| {
+            npz.read_rows_any("a", half.clone()).unwrap().visit(Nbytes)
+        });
+        if let Dtype::Record(_) = &dtype {
+            check!("read_field", rows * 2 * 8, |npz| npz.read_field::<f64, Ix2>("a", "x").unwrap().len() * 8);
+        }
+        if method != 0 {
+            check!("bytes", content.len(), |npz| npz.member("a").unwrap().bytes().unwrap().len());
+        }
+        let plain = Npy::new(&content[..]).unwrap();
+        check("a plain file", payload.len(), 0, &|| plain.read_any().unwrap().visit(Nbytes));
+        check("rows of a plain file", half.len() * 2 * dtype.item_size(), 0, &|| {
+            plain.read_rows_any(half.clone()).unwrap().visit(Nbytes)
+        });
+    }
+    checked
+}
+
+#[test]
+fn whatever_is_known_only_at_run_time_is_copied_into_exactly_one_buffer() {
+    let payload = bits(2 << 20);
+    // What is skipped of compressed data is decoded into a block.
+    for (method, state) in [(0, STORED.state + (64 << 10)), (8, DEFLATED.state + (512 << 10))] {
+        let checked: usize = ANY.iter().map(|dtype| check_one_large(dtype, &payload, method, state)).sum();
+        assert_eq!(checked, ANY.len() * 2 * if method == 0 { 6 } else { 8 });
+        assert_eq!(check_one_large(RECORD, &payload, method, state), 2 * if method == 0 { 8 } else { 10 });
+    }
+}
+
+#[test]
+#[cfg(feature = "methods")]
+fn records_by_other_methods_are_copied_into_exactly_one_buffer_beside_the_decoder() {
+    // LZMA's window is as large as what it decodes: see below.
+    for method in [12, 93] {
+        assert_eq!(check_one_large(RECORD, &bits(2 << 20), method, 4 << 20), 20);
+    }
 }
 
 #[test]
