@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::bytes::window;
-use crate::container::directory::{Directory, Record};
+use crate::container::directory::{self, Directory, Record};
 use crate::container::end::{self, End, Search};
 use crate::container::local;
 use crate::container::record::LOCAL_FIXED;
@@ -25,6 +25,7 @@ pub(crate) struct Archive<S> {
 
 /// What `np.savez` puts behind every key.
 pub(crate) const SUFFIX: &str = ".npy";
+const SUFFIX_BYTES: directory::Suffix = *SUFFIX.as_bytes().first_chunk().unwrap();
 
 /// Where the directory's bytes are; they are held once.
 enum DirectoryBytes {
@@ -77,7 +78,7 @@ pub(crate) fn open<S: Source>(source: S, options: OpenOptions, stays: u64) -> Re
         (Cow::Owned(_), Some(bytes)) => Cow::Owned(bytes.to_vec()),
         _ => fetch(range.clone())?,
     };
-    let directory = Directory::read(&bytes, range, end.base, options.duplicates, SUFFIX)?;
+    let directory = Directory::read(&bytes, range, end.base, end.entries, options.duplicates, SUFFIX_BYTES)?;
     end.check_count(directory.len() as u64)?;
     if end.base > 0 {
         check_base(&source, &directory, &bytes, &end)?;

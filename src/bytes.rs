@@ -29,9 +29,14 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.chunk().copied()
+    }
+
+    /// The same where they lie.
+    pub(crate) fn chunk<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (head, tail) = self.0.split_first_chunk()?;
         self.0 = tail;
-        Some(*head)
+        Some(head)
     }
 
     pub(crate) fn skip(&mut self, count: usize) -> Option<()> {

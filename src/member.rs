@@ -179,7 +179,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn method(&self) -> Method {
-        Method::from_number(self.record.raw.method)
+        Method::from_number(self.record.raw.method())
     }
 
     /// Where the bytes of its archive come from.
@@ -236,7 +236,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn crc32(&self) -> u32 {
-        self.record.raw.crc32
+        self.record.raw.crc32()
     }
 
     /// Where in the file the elements of a stored array begin, in bytes, or a stored member's content if it is no
@@ -692,7 +692,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// The general purpose flags (APPNOTE 4.4.4).
     #[cfg(feature = "write")]
     pub(crate) fn flags(&self) -> u16 {
-        self.record.raw.flags
+        self.record.raw.flags()
     }
 
     /// Finds the member's bytes and works on them. The one place where errors learn which member they are about.
@@ -708,7 +708,7 @@ impl<'a, S: Source> Member<'a, S> {
         let place = archive.directory.check(&self.record)?;
         let next = archive.directory.next_start(archive.directory_bytes()?, &self.record, place);
         let (data, seen) = self.read_local(place, next).map_err(|error| error.at(place.offset))?;
-        let coded = Coded { method: self.record.raw.method, place, crc32: self.crc32() };
+        let coded = Coded { method: self.record.raw.method(), place, crc32: self.crc32() };
         Ok(Found::new(&archive.source, coded, data, seen, &archive.options))
     }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable, hash_table::Entry};
 
-use super::name::{self, Name};
+use super::name::{self, Dispute, Name};
 use super::record::{FIXED, Place, RawRecord};
 use super::steps;
 use crate::bytes::Cursor;
@@ -49,6 +49,9 @@ pub enum Duplicates {
 /// Where a record begins within the directory.
 pub(crate) type Position = u32;
 
+/// What a key may leave out at the end of a name.
+pub(crate) type Suffix = [u8; 4];
+
 pub(crate) struct Directory {
     count: usize,
     names: HashTable<Position>,
@@ -58,7 +61,7 @@ pub(crate) struct Directory {
     /// The starts of all members, where the directory does not list them in this order.
     starts: Option<Vec<u64>>,
     /// Names that some readers see and others don't.
-    claimed: HashMap<Box<str>, (Position, &'static str), RandomState>,
+    claimed: HashMap<Box<[u8]>, (Position, &'static str), RandomState>,
     /// The directory's own place: no member reaches into it.
     range: Range<u64>,
     base: u64,
@@ -87,7 +90,8 @@ pub(crate) struct Record<'a> {
 }
 
 impl Directory {
-    /// Reads all records in `bytes`, the directory that lies at `range` of the file. No local header is looked at.
+    /// Reads all records in `bytes`, the directory that lies at `range` of the file: `count` of them, if the end record
+    /// is right. No local header is looked at.
     ///
     /// # Errors
     ///
@@ -96,14 +100,17 @@ impl Directory {
         bytes: &[u8],
         range: Range<u64>,
         base: u64,
+        count: u64,
         duplicates: Duplicates,
-        suffix: &'static str,
+        suffix: Suffix,
     ) -> Result<Self> {
+        // A count is no measure of memory, unless that many records fit into the bytes that are there.
+        let most = bytes.len().checked_div(FIXED).unwrap_or(0);
+        let expected = usize::try_from(count).map_or(most, |count| count.min(most));
         let mut pass = Pass {
             directory: Directory {
                 count: 0,
-                // From the bytes that are there; the count in the end record is no measure of memory.
-                names: HashTable::with_capacity(bytes.len().checked_div(96).unwrap_or(0)),
+                names: HashTable::with_capacity(expected),
                 naming: Naming { suffix, state: RandomState::default() },
                 refused: Vec::new(),
                 starts: None,
@@ -141,7 +148,7 @@ impl Directory {
     /// The member of this name, or else the one of this name and `.npy`, as NumPy looks it up.
     pub(crate) fn find<'a>(&self, bytes: &'a [u8], key: &str) -> Option<Result<Record<'a>>> {
         let naming = &self.naming;
-        [naming.split(key), (key, true)].into_iter().find_map(|(stem, suffix)| {
+        [naming.split(key.as_bytes()), (key.as_bytes(), true)].into_iter().find_map(|(stem, suffix)| {
             if !self.claimed.is_empty()
                 && let Some((position, _)) = self.claimed.get(&*naming.join(stem, suffix))
             {
@@ -166,13 +173,10 @@ impl Directory {
 
     fn judge(&self, record: &Record<'_>) -> Result<Place> {
         let raw = &record.raw;
-        match name::decode(raw.name, raw.is_utf8(), raw.extra) {
-            Name::Agreed(_) => {}
-            Name::Disputed { problem, .. } => return Err(ErrorKind::BadName { problem }.into()),
-            Name::NotUtf8 => {
-                let problem = names::NOT_UTF8;
-                return Err(ErrorKind::BadName { problem }.into());
-            }
+        let bad_name = |problem| ErrorKind::BadName { problem };
+        let name = name::decode(raw.name, raw.is_utf8(), raw.extra).ok_or_else(|| bad_name(names::NOT_UTF8))?;
+        if let Some(dispute) = name.dispute {
+            return Err(bad_name(dispute.problem).into());
         }
         let place = raw.place(self.base)?;
         raw.check(place)?;
@@ -251,17 +255,15 @@ impl Pass<'_> {
 
     fn name(&mut self, record: &Record<'_>) {
         let raw = &record.raw;
-        let text = match name::decode(raw.name, raw.is_utf8(), raw.extra) {
-            Name::Agreed(text) => text,
-            Name::NotUtf8 => return,
-            Name::Disputed { text, claimed, problem } => {
-                let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
-                for claimed in claimed {
-                    self.directory.claimed.insert(claimed.into(), (record.position, problem));
-                }
-                text
-            }
+        let Some(Name { text, dispute }) = name::decode(raw.name, raw.is_utf8(), raw.extra) else {
+            return;
         };
+        if let Some(Dispute { claimed, problem }) = dispute {
+            let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
+            for claimed in claimed {
+                self.directory.claimed.insert(claimed.into_bytes().into(), (record.position, problem));
+            }
+        }
         let Directory { names, naming, refused, .. } = &mut self.directory;
         let (stem, suffix) = naming.split(&text);
         let bytes = self.bytes;
@@ -439,34 +441,40 @@ fn record_at(bytes: &[u8], position: Position) -> Result<Record<'_>, &'static st
 
 /// How names are compared: decoded, and in two parts, the second of which a key may leave out.
 struct Naming {
-    suffix: &'static str,
+    suffix: Suffix,
     state: RandomState,
 }
 
+/// A name without the suffix, and whether it had it.
+type Parts<'n> = (&'n [u8], bool);
+
 impl Naming {
-    /// A name without the suffix, and whether it had it.
-    fn split<'n>(&self, name: &'n str) -> (&'n str, bool) {
-        match name.strip_suffix(self.suffix) {
-            Some(stem) => (stem, true),
-            None => (name, false),
+    #[inline]
+    fn split<'n>(&self, name: &'n [u8]) -> Parts<'n> {
+        match name.split_last_chunk() {
+            Some((stem, suffix)) if *suffix == self.suffix => (stem, true),
+            _ => (name, false),
         }
     }
 
-    fn join(&self, stem: &str, suffix: bool) -> String {
-        [stem, if suffix { self.suffix } else { "" }].concat()
+    fn join(&self, stem: &[u8], suffix: bool) -> Vec<u8> {
+        let suffix: &[u8] = if suffix { &self.suffix } else { &[] };
+        [stem, suffix].concat()
     }
 
     /// Whether the record at `position` has this name.
-    fn is(&self, bytes: &[u8], position: Position, name: (&str, bool)) -> bool {
+    #[inline]
+    fn is(&self, bytes: &[u8], position: Position, name: Parts<'_>) -> bool {
         steps::add(name.0.len());
         text_at(bytes, position).is_some_and(|text| self.split(&text) == name)
     }
 
     /// The hash of a name without its suffix, so that both spellings of a key are looked for in one place.
-    fn hash(&self, stem: &str) -> u64 {
+    #[inline]
+    fn hash(&self, stem: &[u8]) -> u64 {
         steps::add(stem.len());
         let mut hasher = self.state.build_hasher();
-        hasher.write(stem.as_bytes());
+        hasher.write(stem);
         hasher.finish()
     }
 
@@ -476,7 +484,7 @@ impl Naming {
     }
 }
 
-fn text_at(bytes: &[u8], position: Position) -> Option<Cow<'_, str>> {
+fn text_at(bytes: &[u8], position: Position) -> Option<Cow<'_, [u8]>> {
     let raw = record_at(bytes, position).ok()?.raw;
-    name::text(raw.name, raw.is_utf8())
+    name::text_bytes(raw.name, raw.is_utf8())
 }

@@ -27,7 +27,8 @@ pub(crate) struct End {
     pub(crate) base: u64,
     /// Where the end record lies, for errors.
     at: u64,
-    entries: u64,
+    /// The number of records, as it is declared.
+    pub(crate) entries: u64,
     zip64: bool,
 }
 

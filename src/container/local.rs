@@ -58,17 +58,17 @@ pub(crate) fn check(bytes: &[u8], record: &RawRecord<'_>, place: Place, next: u6
         };
         return Err(mismatch("name", text(name), text(record.name)));
     }
-    if (flags ^ record.flags) & flag::UTF8 != 0 && !name.is_ascii() {
+    if (flags ^ record.flags()) & flag::UTF8 != 0 && !name.is_ascii() {
         let bit = |flags| if flags & flag::UTF8 == 0 { "code page 437" } else { "UTF-8" };
-        return Err(mismatch("name encoding", bit(flags), bit(record.flags)));
+        return Err(mismatch("name encoding", bit(flags), bit(record.flags())));
     }
-    if method != record.method {
-        return Err(mismatch("method", method.to_string(), record.method.to_string()));
+    if method != record.method() {
+        return Err(mismatch("method", method.to_string(), record.method().to_string()));
     }
     // With a data descriptor, writers leave zeros here: they did not know yet.
     let unknown = |value: u64| value == 0 && flags & flag::DESCRIPTOR != 0;
-    if crc32 != record.crc32 && !unknown(crc32.into()) {
-        return Err(mismatch("CRC-32", hex(crc32), hex(record.crc32)));
+    if crc32 != record.crc32() && !unknown(crc32.into()) {
+        return Err(mismatch("CRC-32", hex(crc32), hex(record.crc32())));
     }
     // In every file of `np.savez`, both sizes are all ones and refer to a zip64 extra field.
     let mut zip64 = zip64(extra).map(Cursor::new);

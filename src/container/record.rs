@@ -36,61 +36,79 @@ pub(crate) mod method {
     pub(crate) const ZSTD: u16 = 93;
 }
 
-/// A record as it stands, its fields 32 bits wide.
+/// A record as it stands: what it says is read where it lies, when it is asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct RawRecord<'a> {
+    fixed: &'a [u8; FIXED],
     pub(crate) name: &'a [u8],
     pub(crate) extra: &'a [u8],
-    version: u8,
-    pub(crate) flags: u16,
-    pub(crate) method: u16,
-    pub(crate) crc32: u32,
-    compressed_size: u32,
-    size: u32,
-    disk: u16,
-    offset: u32,
 }
 
 impl<'a> RawRecord<'a> {
     /// The record at the start of `cursor`, which then stands behind it.
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, &'static str> {
-        let mut fixed = Cursor::new(cursor.take(FIXED).ok_or("a record is cut off")?);
-        let mut fields = || {
-            let signature = fixed.array::<4>()?;
-            fixed.skip(2)?; // version made by
-            let version = fixed.u8()?;
-            fixed.skip(1)?; // the system that the version needed is for, which readers pass over
-            let flags = fixed.u16()?;
-            let method = fixed.u16()?;
-            fixed.skip(4)?; // time, date
-            let crc32 = fixed.u32()?;
-            let compressed_size = fixed.u32()?;
-            let size = fixed.u32()?;
-            let [name, extra, comment] = [fixed.u16()?, fixed.u16()?, fixed.u16()?];
-            let disk = fixed.u16()?;
-            fixed.skip(6)?; // internal and external attributes
-            let offset = fixed.u32()?;
-            let record =
-                RawRecord { name: &[], extra: &[], version, flags, method, crc32, compressed_size, size, disk, offset };
-            Some((signature, record, [name, extra, comment]))
-        };
-        let (signature, record, [name, extra, comment]) = fields().ok_or("a record is cut off")?;
-        if signature != SIGNATURE {
+        let fixed = cursor.chunk::<FIXED>().ok_or("a record is cut off")?;
+        let record = RawRecord { fixed, name: &[], extra: &[] };
+        if record.field(0) != SIGNATURE {
             return Err("a record does not begin with its signature");
         }
-        let name = cursor.take(name.into()).ok_or("a name runs over the end")?;
-        let extra = cursor.take(extra.into()).ok_or("an extra field runs over the end")?;
-        cursor.skip(comment.into()).ok_or("a comment runs over the end")?;
-        Ok(RawRecord { name, extra, ..record })
+        let length = |at| usize::from(u16::from_le_bytes(record.field(at)));
+        let name = cursor.take(length(28)).ok_or("a name runs over the end")?;
+        let extra = cursor.take(length(30)).ok_or("an extra field runs over the end")?;
+        cursor.skip(length(32)).ok_or("a comment runs over the end")?;
+        Ok(RawRecord { fixed, name, extra })
+    }
+
+    /// `N` bytes of the fixed part from byte `at` on, which is known when this is compiled.
+    #[inline(always)]
+    fn field<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.fixed.get(at..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or([0; N])
+    }
+
+    /// The version needed to extract. Of its two bytes, the upper one is the system that it is for, which readers pass over.
+    fn version(&self) -> u8 {
+        u8::from_le_bytes(self.field(6))
+    }
+
+    pub(crate) fn flags(&self) -> u16 {
+        u16::from_le_bytes(self.field(8))
+    }
+
+    pub(crate) fn method(&self) -> u16 {
+        u16::from_le_bytes(self.field(10))
+    }
+
+    pub(crate) fn crc32(&self) -> u32 {
+        u32::from_le_bytes(self.field(16))
+    }
+
+    /// As it stands, like the two that follow: all ones where a zip64 extra field has the value.
+    fn compressed_size(&self) -> u32 {
+        u32::from_le_bytes(self.field(20))
+    }
+
+    fn size(&self) -> u32 {
+        u32::from_le_bytes(self.field(24))
+    }
+
+    /// Of the local header, from the start of the archive.
+    fn offset(&self) -> u32 {
+        u32::from_le_bytes(self.field(42))
+    }
+
+    /// The number of the disk where the member begins.
+    fn disk(&self) -> u16 {
+        u16::from_le_bytes(self.field(34))
     }
 
     pub(crate) fn is_utf8(&self) -> bool {
-        self.flags & flag::UTF8 != 0
+        self.flags() & flag::UTF8 != 0
     }
 
     /// The sizes and the offset, 64 bits wide where a zip64 extra field says so, `base` added to the offset.
     pub(crate) fn place(&self, base: u64) -> Result<Place> {
-        let classic = [self.size, self.compressed_size, self.offset];
+        let classic = [self.size(), self.compressed_size(), self.offset()];
         let mut values = classic.map(u64::from);
         let zip64 = if self.extra.is_empty() { None } else { self.zip64()? };
         let wide = classic.contains(&u32::MAX);
@@ -110,7 +128,7 @@ impl<'a> RawRecord<'a> {
                 // The number of the disk may follow, and must where its field refers to it; every other byte would be
                 // another reader's value.
                 match field.rest() {
-                    [] if self.disk == u16::MAX => return Err(bad_zip64("too short")),
+                    [] if self.disk() == u16::MAX => return Err(bad_zip64("too short")),
                     [] | [0, 0, 0, 0] => {}
                     _ => return Err(bad_zip64("longer than the fields that refer to it")),
                 }
@@ -125,7 +143,7 @@ impl<'a> RawRecord<'a> {
     pub(crate) fn sizes(&self) -> (u64, u64) {
         match self.place(0) {
             Ok(place) => (place.size, place.compressed_size),
-            Err(_) => (self.size.into(), self.compressed_size.into()),
+            Err(_) => (self.size().into(), self.compressed_size().into()),
         }
     }
 
@@ -150,17 +168,18 @@ impl<'a> RawRecord<'a> {
 
     /// What is wrong with the member by its record alone, but for its place.
     pub(crate) fn check(&self, place: Place) -> Result<()> {
-        check_flags(self.flags)?;
-        if self.version > VERSION {
-            let version = self.version;
+        check_flags(self.flags())?;
+        let version = self.version();
+        if version > VERSION {
             return Err(ErrorKind::UnsupportedVersion { version }.into());
         }
-        if self.disk != 0 && (self.disk != u16::MAX || self.extra.is_empty()) {
-            let (field, found) = ("disk of a member", self.disk.into());
+        let disk = self.disk();
+        if disk != 0 && (disk != u16::MAX || self.extra.is_empty()) {
+            let (field, found) = ("disk of a member", disk.into());
             return Err(ErrorKind::MultiDisk { field, found }.into());
         }
         let Place { compressed_size, size, .. } = place;
-        if self.method == method::STORED && compressed_size != size {
+        if self.method() == method::STORED && compressed_size != size {
             let compressed = compressed_size;
             return Err(ErrorKind::StoredSizes { compressed, size }.into());
         }
