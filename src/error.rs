@@ -15,7 +15,7 @@ pub(crate) use kind::{
     DECODED_BYTES, DIRECTORY_BYTES, DTYPE_DEPTH, DTYPE_FIELDS, HEADER_BYTES, HEADER_DEPTH, ITEM_SIZE, UNNEEDED_ZIP64,
     names,
 };
-pub use reason::Reason;
+pub use reason::{Asked, Reason};
 
 /// Why an archive or an array was refused.
 ///
@@ -163,8 +163,9 @@ impl From<ErrorKind> for Error {
 }
 
 impl From<io::Error> for Error {
+    /// An error of ours that went through `io::Read` or `io::Write` is what it was.
     fn from(error: io::Error) -> Self {
-        ErrorKind::Io(error).into()
+        error.downcast().unwrap_or_else(|error| ErrorKind::Io(error).into())
     }
 }
 

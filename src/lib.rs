@@ -76,7 +76,7 @@ pub use container::directory::Duplicates;
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use container::steps::taken as __steps_taken;
-pub use error::{Error, ErrorKind, Escaped, Fault, Reason, Result};
+pub use error::{Asked, Error, ErrorKind, Escaped, Fault, Reason, Result};
 pub use limits::Limits;
 pub use member::{Member, Method};
 #[cfg(feature = "mmap")]

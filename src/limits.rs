@@ -3,7 +3,8 @@
 /// Budgets for reading. The defaults suit every real archive and keep a hostile one small.
 ///
 /// Stored members that are borrowed have no limit, since nothing is allocated for them; those that are copied
-/// are bounded by the bytes that the file really has.
+/// are bounded by the bytes that the file really has; but text that becomes a `String` for each item is held against
+/// [`max_decoded_bytes`](Limits::max_decoded_bytes) as what it becomes.
 ///
 /// ```
 /// use npzmap::{Fault, Limits, OpenOptions};

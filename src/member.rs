@@ -388,6 +388,24 @@ impl<'a, S: Source> Member<'a, S> {
         self.find(|found| found.access::<T>(Typed::Declared))
     }
 
+    /// What [`view_as`](Member::view_as) will do, and why.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the array from being taken as `T` at all.
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, Reason};
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/datetimes-stored.npz")?)?;
+    /// let plan = npz.member("M8-D-be")?.access_as::<i64>()?;
+    /// assert_eq!(plan, Access::Copy(Reason::ByteOrder));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn access_as<T: Element>(&self) -> Result<Access> {
+        self.find(|found| found.access::<T>(Typed::Reinterpreted))
+    }
+
     /// What a map of this archive would do with the array, taken as the type that it is: strings as
     /// [`FixedStr`](crate::FixedStr), which lie at any address. This does not depend on how the archive is open.
     ///

@@ -10,8 +10,8 @@ use std::fmt;
 use std::path::Path;
 
 use crate::archive::Archive;
-use crate::container::directory::Records;
-use crate::error::{ErrorKind, Result};
+use crate::container::directory::{Duplicates, Records};
+use crate::error::{Error, ErrorKind, Result};
 use crate::member::Member;
 use crate::shared::{Holder, sealed};
 use crate::source::{InMemory, ReadAt, Source};
@@ -187,6 +187,12 @@ impl<S: Source> Npz<S> {
     /// ```
     pub fn into_source(self) -> S {
         self.archive.source
+    }
+
+    /// Whether this is the error of a member in whose place another of its name is taken.
+    fn is_superseded(&self, error: &Error) -> bool {
+        let last = self.archive.options.duplicates == Duplicates::Last;
+        last && matches!(error.kind(), ErrorKind::DuplicateName)
     }
 }
 

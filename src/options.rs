@@ -23,7 +23,7 @@ use crate::npz::Npz;
 pub enum Verify {
     /// Only when `verify` is called.
     Never,
-    /// Whenever they are decoded or copied; what is borrowed is not read for it.
+    /// Whenever they are decoded or copied whole; what is borrowed, or read in part, is not read to its end for it.
     #[default]
     Copied,
     /// At each access, the whole member, also when it is borrowed.

@@ -95,6 +95,23 @@ impl<S: Source> Npy<S> {
         self.find(|found| found.access::<T>(Typed::Declared))
     }
 
+    /// What [`view_as`](Npy::view_as) will do, as [`Member::access_as`](crate::Member::access_as).
+    ///
+    /// # Errors
+    ///
+    /// What keeps the array from being taken as `T` at all.
+    ///
+    /// ```
+    /// use npzmap::{Access, Npy, Reason, Unaligned};
+    ///
+    /// let npy = Npy::new(std::fs::read("tests/data/plain-be.npy")?)?;
+    /// assert_eq!(npy.access_as::<Unaligned<u64>>()?, Access::Copy(Reason::ByteOrder));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn access_as<T: Element>(&self) -> Result<Access> {
+        self.find(|found| found.access::<T>(Typed::Reinterpreted))
+    }
+
     /// What a map of this file would do, as [`Member::access_in_map`](crate::Member::access_in_map).
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::container::decode::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::found::Found;
 use crate::npy::header::Header;
+use crate::options::Verify;
 use crate::source::Source;
 
 /// The bytes of a member or of an array, decoded, in the order of the file. [`Member::stream`](crate::Member::stream),
@@ -101,7 +102,8 @@ impl<S: Source> Found<'_, S> {
         about: &dyn Fn(Error) -> Error,
         work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>> {
-        self.content(self.checks_copies(), |content| lend(content, about, work))
+        let about = |error: Error| about(self.locate_fault(error));
+        self.content(self.checks_copies(), |content| self.lend_stream(content, &about, work))
     }
 
     /// Lends the elements.
@@ -114,19 +116,21 @@ impl<S: Source> Found<'_, S> {
             if header.dtype().has_object() {
                 return Err(ErrorKind::Pickled.into());
             }
-            lend(content, about, |stream| work(&header, stream))
+            let about = |error: Error| about(self.locate_fault(error));
+            self.lend_stream(content, &about, |stream| work(&header, stream))
         })
     }
-}
 
-fn lend<T, E>(
-    content: &mut Content<'_>,
-    about: &dyn Fn(Error) -> Error,
-    work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>,
-) -> Result<Result<T, E>> {
-    let result = work(&mut Stream { content, about });
-    if result.is_ok() && content.left() == 0 {
-        content.finish()?;
+    fn lend_stream<T, E>(
+        &self,
+        content: &mut Content<'_>,
+        about: &dyn Fn(Error) -> Error,
+        work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>,
+    ) -> Result<Result<T, E>> {
+        let result = work(&mut Stream { content, about });
+        if result.is_ok() && (content.left() == 0 || self.verify == Verify::Always) {
+            content.finish()?;
+        }
+        Ok(result)
     }
-    Ok(result)
 }

@@ -7,7 +7,7 @@ use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
 
 use crate::buffer;
 use crate::container::decode::Content;
-use crate::error::{Error, ErrorKind, Reason, Result};
+use crate::error::{Asked, Error, ErrorKind, Reason, Result};
 use crate::found::Found;
 use crate::npy::any::{self, AnyArray};
 use crate::npy::array::{self, Access, Elements, Typed};
@@ -143,7 +143,8 @@ impl<'a, S: Source> Found<'a, S> {
             }
             Elements::Elsewhere(reason) => {
                 let element = "bytes".into();
-                Err(Error::from(ErrorKind::CannotBorrow { element, reason }).at(self.data.start))
+                let asked = Asked::Payload;
+                Err(Error::from(ErrorKind::CannotBorrow { element, reason, asked }).at(self.data.start))
             }
         }
     }
@@ -167,7 +168,11 @@ impl<'a, S: Source> Found<'a, S> {
     }
 
     pub(crate) fn view<T: Element, D: Dimension>(&self, typed: Typed) -> Result<ArrayView<'a, T, D>> {
-        self.try_view(typed)?.map_err(|refusal| refusal.error::<T>())
+        let asked = match typed {
+            Typed::Declared => Asked::View,
+            Typed::Reinterpreted => Asked::ViewAs,
+        };
+        self.try_view(typed)?.map_err(|refusal| refusal.error::<T>(asked))
     }
 
     pub(crate) fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'a, T, D>> {
@@ -301,21 +306,23 @@ impl<'a, S: Source> Found<'a, S> {
         let (header, elements) = self.elements()?;
         let leaf = field::find(header.dtype(), path)?;
         let view = field::view(&header, &leaf, elements)?;
-        self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>())
+        self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>(Asked::Field))
     }
 
     pub(crate) fn field_strided<T: Element, D: Dimension>(&self, path: &str) -> Result<Strided<'a, T, D>> {
         let (header, elements) = self.elements()?;
         let leaf = field::find(header.dtype(), path)?;
         let view = field::strided(&header, &leaf, elements)?;
-        self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>())
+        self.lend(elements, view)?.map_err(|refusal| refusal.error::<T>(Asked::Field))
     }
 
     pub(crate) fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
         self.array(self.checks_copies(), |header, content| {
             let leaf = field::find(header.dtype(), path)?;
             self.check_budget(leaf.nbytes(&header))?;
-            let array = field::read(&header, &leaf, |bytes| content.read_exact(bytes))?;
+            let skip = |content: &mut &mut Content<'_>, count: usize| content.skip(count as u64);
+            let next = |content: &mut &mut Content<'_>, bytes: &mut [u8]| content.read_exact(bytes);
+            let array = field::read(&header, &leaf, &mut &mut *content, next, skip)?;
             content.finish()?;
             Ok(array)
         })
@@ -346,7 +353,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn error<T>(self) -> Error {
+    fn error<T>(self, asked: Asked) -> Error {
         let Refusal { reason, offset } = self;
         // A field lies behind the start of its record.
         let offset = match reason {
@@ -354,6 +361,6 @@ impl Refusal {
             _ => offset,
         };
         let element = short_name::<T>();
-        Error::from(ErrorKind::CannotBorrow { element, reason }).at(offset)
+        Error::from(ErrorKind::CannotBorrow { element, reason, asked }).at(offset)
     }
 }

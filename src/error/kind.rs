@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Escaped, Fault, Reason};
+use super::{Asked, Escaped, Fault, Reason};
 
 /// What went wrong. [`rule`](ErrorKind::rule) names the row of `docs/hostile.md` behind it.
 ///
@@ -360,12 +360,14 @@ pub enum ErrorKind {
         count: usize,
     },
     /// `view` never copies.
-    #[error("cannot borrow as {element}: {reason}; {}", .reason.next_step(.element))]
+    #[error("cannot borrow as {element}: {reason}; {}", .asked.next_step(.reason, .element))]
     CannotBorrow {
         /// The Rust type that was asked for.
         element: String,
         /// Why not.
         reason: Reason,
+        /// How it was asked for: what to do next depends on it.
+        asked: Asked,
     },
 
     // The request: writing.

@@ -57,17 +57,51 @@ impl Reason {
             Reason::Stride { .. } => "stride",
         }
     }
+}
 
-    pub(super) fn next_step(&self, element: &str) -> String {
-        match self {
-            Reason::Compressed => "use get() or read(), or store it with 'npz align --store'".into(),
-            Reason::NotInMemory => "use get() or read(), or open the file with Npz::map".into(),
-            Reason::ByteOrder => "use get() or read(), which swap it".into(),
+/// Which of the verbs that never copy was refused.
+///
+/// ```
+/// use npzmap::{Asked, ErrorKind, FixedBytes, Npz};
+/// use ndarray::IxDyn;
+///
+/// let npz = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
+/// let error = npz.view_as::<FixedBytes<8>, IxDyn>("labels").unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::CannotBorrow { asked: Asked::ViewAs, .. }));
+/// assert!(error.to_string().contains("use read_as()"));
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Asked {
+    /// `view` or `shared`.
+    View,
+    /// `view_as` or `shared_as`.
+    ViewAs,
+    /// `field` or `field_strided`.
+    Field,
+    /// `payload`.
+    Payload,
+}
+
+impl Asked {
+    pub(super) fn next_step(self, reason: &Reason, element: &str) -> String {
+        let (copy, swaps, view) = match self {
+            Asked::View => ("get() or read()", "swap", "view"),
+            Asked::ViewAs => ("read_as()", "swaps", "view_as"),
+            Asked::Field => ("read_field()", "swaps", "field of"),
+            Asked::Payload => ("read_any()", "swaps", "view"),
+        };
+        match reason {
+            Reason::Compressed => format!("use {copy}, or store it with 'npz align --store'"),
+            Reason::NotInMemory => format!("use {copy}, or open the file with Npz::map"),
+            Reason::ByteOrder => format!("use {copy}, which {swaps} it"),
             Reason::Stride { .. } => {
                 "use field_strided() or read_field(), or view the whole record as a Rust type".into()
             }
             Reason::Misaligned { .. } => {
-                format!("use get(), view Unaligned<{element}>, or rewrite with 'npz align'")
+                let copy = if self == Asked::View { "get()" } else { copy };
+                format!("use {copy}, {view} Unaligned<{element}>, or rewrite with 'npz align'")
             }
         }
     }

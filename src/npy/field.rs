@@ -221,11 +221,14 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A copy of the field. `next` gives the bytes of whole items, in the order in which they lie.
-pub(crate) fn read<T: Element, D: Dimension>(
+/// A copy of the field, from a stream of items in the order in which they lie: `next` takes bytes of it, `skip` passes
+/// over some.
+pub(crate) fn read<T: Element, D: Dimension, R>(
     header: &Header,
     leaf: &Leaf<'_>,
-    mut next: impl FnMut(&mut [u8]) -> Result<()>,
+    reader: &mut R,
+    next: impl Fn(&mut R, &mut [u8]) -> Result<()>,
+    skip: impl Fn(&mut R, usize) -> Result<()>,
 ) -> Result<Array<T, D>> {
     leaf.check::<T, D>(header)?;
     let size = size_of::<T>();
@@ -234,16 +237,17 @@ pub(crate) fn read<T: Element, D: Dimension>(
     // One item after the other: the axes of the array in file order, then those of sub-arrays.
     let mut values = buffer::zeroed::<T::Bits>(header.count() * inner)?;
     let item = header.dtype().item_size();
-    let block = (array::BLOCK / item.max(1)).clamp(1, header.count().max(1));
-    let mut items: Vec<u8> = buffer::zeroed(block * item)?;
     let (axes, run) = leaf.runs(size);
     let runs = if inner == 0 { 0 } else { inner / run };
     let mut destination = bytemuck::cast_slice_mut::<_, u8>(&mut values).chunks_exact_mut(run * size);
     let mut left = if inner == 0 { 0 } else { header.count() };
-    while left > 0 {
+    let block = (array::BLOCK / item.max(1)).min(left);
+    // Several items at once: a call for each costs more than its bytes.
+    let mut items: Vec<u8> = buffer::zeroed(block * item)?;
+    while block > 0 && left > 0 {
         let count = block.min(left);
         let items = &mut items[..count * item];
-        next(items)?;
+        next(reader, items)?;
         for item in items.chunks_exact(item.max(1)) {
             for (index, to) in (0..runs).zip(&mut destination) {
                 let from = leaf.offset + offset_of(index, axes);
@@ -251,6 +255,17 @@ pub(crate) fn read<T: Element, D: Dimension>(
             }
         }
         left -= count;
+    }
+    // Items too large to be held beside the values: what is not asked for is passed over.
+    for _ in 0..left {
+        let mut done = 0;
+        for (index, to) in (0..runs).zip(&mut destination) {
+            let from = leaf.offset + offset_of(index, axes);
+            skip(reader, from - done)?;
+            next(reader, to)?;
+            done = from + to.len();
+        }
+        skip(reader, item - done)?;
     }
     swap::to_native(leaf.dtype, bytemuck::cast_slice_mut(&mut values));
     let values = buffer::checked_vec::<T>(values).map_err(array::invalid::<T>)?;

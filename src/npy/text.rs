@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, Result};
 
 const SURROGATE: &str = "a surrogate, which is no character";
 const BEYOND: &str = "a code above 0x10FFFF, which is no character";
-const NOT_UTF8: &str = "bytes that are not UTF-8; take them as bytes()";
+const NOT_UTF8: &str = "bytes that are not UTF-8; take them as FixedBytes, or with read_any()";
 
 /// The string dtype of an array of strings.
 pub(crate) fn check(header: &Header) -> Result<Scalar> {

@@ -3,10 +3,13 @@
 use ndarray::{Array, Dimension};
 
 use super::Npz;
+#[cfg(doc)]
+use crate::container::directory::Duplicates;
 use crate::error::{ErrorKind, Result};
 use crate::member::Member;
 use crate::npy::any::AnyArray;
 use crate::npy::element::Element;
+use crate::options::Verify;
 use crate::source::Source;
 
 /// Many arrays at once; side by side with the feature `rayon`.
@@ -40,7 +43,8 @@ impl<S: Source + Sync> Npz<S> {
     }
 
     /// All arrays, copied, as whatever they are, with their keys in the order of the directory. Members that are no
-    /// arrays are left out.
+    /// arrays are left out, once their CRC-32 has shown that they are not damaged ones; and so are, with
+    /// [`Duplicates::Last`], those whose name a later one has.
     ///
     /// # Errors
     ///
@@ -56,9 +60,14 @@ impl<S: Source + Sync> Npz<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_all(&self) -> Result<Vec<(String, AnyArray)>> {
+        let verify = self.archive.options.verify;
         let read = |member: Member<'_, S>| match member.read_any() {
             Ok(array) => Some(Ok((member.key().into_owned(), array))),
-            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => None,
+            Err(error) if self.is_superseded(&error) => None,
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => match verify {
+                Verify::Never => None,
+                _ => member.verify().err().map(Err),
+            },
             Err(error) => Some(Err(error)),
         };
         #[cfg(feature = "rayon")]

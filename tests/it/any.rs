@@ -5,7 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use ndarray::{ArrayD, ArrayView, Ix1, Ix2, IxDyn, ShapeBuilder};
-use npzmap::{AnyArray, Dtype, Element, ErrorKind, Fault, Kind, Method, Npz, Order, RawArray, Source, Visitor};
+use npzmap::{
+    AnyArray, Dtype, Duplicates, Element, ErrorKind, Fault, Kind, Method, Npz, OpenOptions, Order, RawArray, Source,
+    Verify, Visitor,
+};
 use serde_json::Value;
 
 use crate::elements::{arrays, assert_values, hex, kind, lengths, map, text};
@@ -343,4 +346,40 @@ fn all_arrays_come_in_the_order_of_the_directory_and_nothing_else() {
     let numbers: Vec<i32> =
         all.iter().map(|(_, array)| if let AnyArray::I32(array) = array { array[0] } else { -1 }).collect();
     assert_eq!(numbers, (0..16).collect::<Vec<_>>());
+}
+
+#[test]
+fn of_members_of_one_name_the_last_is_read_and_verified_with_the_others_when_it_counts() {
+    let mut first = forge::stored("x.npy", &forge::u32s(&[1, 2, 3]));
+    first.header.crc32 ^= 1; // nobody reads it
+    let entries = vec![first, forge::stored("x.npy", &forge::u32s(&[4])), forge::stored("y.npy", &forge::u32s(&[5]))];
+    let bytes = Archive::new(entries).bytes();
+    let npz = OpenOptions::new().duplicates(Duplicates::Last).source(&bytes[..]).unwrap();
+    let all = npz.read_all().unwrap();
+    let expected = [("x", 4), ("y", 5)];
+    let expected =
+        expected.map(|(key, number)| (key.to_owned(), AnyArray::U32(ArrayD::from_elem(IxDyn(&[1]), number))));
+    assert_eq!(all, expected);
+    npz.verify().unwrap();
+    let refusing = Npz::new(&bytes[..]).unwrap();
+    assert!(matches!(kind(refusing.read_all()), ErrorKind::DuplicateName));
+    assert!(matches!(kind(refusing.verify()), ErrorKind::DuplicateName));
+}
+
+#[test]
+fn an_array_whose_magic_is_damaged_is_no_member_that_can_be_left_out() {
+    let content = forge::npy("'<u4'", "(1,)", &[7, 0, 0, 0]);
+    for method in [forge::stored as fn(&str, &[u8]) -> forge::Entry, forge::deflated] {
+        let mut damaged = method("x.npy", &content);
+        let magic = damaged.data.windows(5).position(|window| window == b"NUMPY").unwrap();
+        damaged.data[magic] ^= 1;
+        let notes = method("notes.txt", b"no array, and none that was");
+        let bytes = Archive::new(vec![method("y.npy", &content), notes, damaged]).bytes();
+        for verify in [Verify::Copied, Verify::Always] {
+            let error = OpenOptions::new().verify(verify).source(&bytes[..]).unwrap().read_all().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Checksum { .. }) && error.member() == Some("x"), "{error}");
+        }
+        let never = OpenOptions::new().verify(Verify::Never).source(&bytes[..]).unwrap();
+        assert_eq!(never.read_all().unwrap().len(), 1);
+    }
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 use ndarray::{Array2, ArrayView, Ix1, Ix2, IxDyn};
-use npzmap::{Access, Element, ErrorKind, FixedStr, Npz, Reason, ToAligned, Unaligned};
+use npzmap::{Access, Element, ErrorKind, FixedBytes, FixedStr, Npz, Reason, ToAligned, Unaligned};
 
 use crate::fixtures::{self, path};
 use crate::forge::{self, Archive, npy, stored};
@@ -202,4 +202,42 @@ fn a_failed_bool_is_no_bool() {
     let npz = Npz::new(&archive[..]).unwrap();
     let error = npz.view::<bool, Ix2>("bool-c").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::InvalidElement { index: 5, .. }), "{error}");
+}
+
+#[test]
+fn what_is_refused_names_the_verb_that_does_it() {
+    // Each by the message's own advice.
+    let misaligned = |descr: &str, item: usize| {
+        let archive = Archive::new(vec![stored("a.npy", &npy(descr, "(2,)", &vec![1; 2 * item]))]).bytes();
+        let npz = Npz::new(&archive[..]).unwrap();
+        let payload = npz.member("a").unwrap().payload_offset().unwrap().unwrap();
+        // One byte behind a multiple of 64.
+        shifted(&archive, usize::try_from(65 - payload % 64).unwrap())
+    };
+    let advice = |error: npzmap::Error| error.to_string().rsplit_once("; ").unwrap().1.to_owned();
+
+    let (room, range) = misaligned("'<M8[ns]'", 8);
+    let npz = Npz::new(&room[range]).unwrap();
+    let refused = advice(npz.view_as::<i64, Ix1>("a").unwrap_err());
+    assert_eq!(refused, "use read_as(), view_as Unaligned<i64>, or rewrite with 'npz align'");
+    assert_eq!(npz.read_as::<i64, Ix1>("a").unwrap().len(), npz.view_as::<Unaligned<i64>, Ix1>("a").unwrap().len());
+    assert!(matches!(npz.member("a").unwrap().access_as::<i64>().unwrap(), Access::Copy(Reason::Misaligned { .. })));
+    assert_eq!(npz.member("a").unwrap().access_as::<Unaligned<i64>>().unwrap(), Access::Borrow);
+
+    let (room, range) = misaligned("[('x', '<f4'), ('y', '<f4')]", 8);
+    let npz = Npz::new(&room[range]).unwrap();
+    let refused = advice(npz.field::<f32, Ix1>("a", "x").unwrap_err());
+    assert_eq!(refused, "use read_field(), field of Unaligned<f32>, or rewrite with 'npz align'");
+    let read = npz.read_field::<f32, Ix1>("a", "x").unwrap();
+    assert_eq!(read, npz.field::<Unaligned<f32>, Ix1>("a", "x").unwrap().mapv(Unaligned::get));
+
+    let content = npy("'>f8'", "(1,)", &2.5_f64.to_be_bytes());
+    let npz = Npz::new(Archive::new(vec![stored("a.npy", &content)]).bytes()).unwrap();
+    let refused = advice(npz.view_as::<FixedBytes<8>, Ix1>("a").unwrap_err());
+    assert_eq!(refused, "use read_as(), which swaps it");
+    let read = npz.read_as::<FixedBytes<8>, Ix1>("a").unwrap();
+    assert_eq!(*read[0].as_array(), 2.5_f64.to_ne_bytes());
+
+    let npz = Npz::new(Archive::new(vec![forge::deflated("a.npy", &content)]).bytes()).unwrap();
+    assert_eq!(advice(npz.payload("a").unwrap_err()), "use read_any(), or store it with 'npz align --store'");
 }

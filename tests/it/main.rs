@@ -22,5 +22,6 @@ mod recipe;
 mod regressions;
 mod rows;
 mod shared;
+mod stream;
 mod threads;
 mod write;

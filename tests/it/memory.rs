@@ -1025,3 +1025,43 @@ fn misaligned_is_why_a_stored_array_is_copied_here() {
     assert_eq!(copied, 56);
     assert_eq!("<f8".parse::<Dtype>().unwrap().alignment(), 8);
 }
+
+#[test]
+fn a_field_of_items_that_are_larger_than_any_block_costs_its_values() {
+    const GAP: usize = 200_000;
+    let descr = format!("[('a', '<u4'), ('gap', '|V{GAP}'), ('m', '<u2', (3,))]");
+    let item = 4 + GAP + 6;
+    let mut payload = vec![0xaa; 2 * item];
+    for (number, item) in payload.chunks_exact_mut(item).enumerate() {
+        item[..4].copy_from_slice(&(7 + number as u32).to_le_bytes());
+        item[4 + GAP..].copy_from_slice(&[1, 0, 2, 0, 3 + number as u8, 0]);
+    }
+    let content = array(&descr, &[2], Order::C, &payload);
+    let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(64));
+    let ways = [(CompressionMethod::Stored, 0), (CompressionMethod::Deflated, 512 << 10)];
+    for (method, state) in ways {
+        let opened = Opened::new(&archive(&[("r.npy", method, content.clone())]));
+        let check = |read: &dyn Fn() -> (Array1<u32>, Array2<u16>), beside: isize| {
+            let ((a, m), cost) = cost(read);
+            assert_eq!((a.to_vec(), m), (vec![7, 8], ndarray::array![[1, 2, 3], [1, 2, 4]]));
+            assert!(cost.peak <= LITTLE + state + beside, "{method} {cost:?}");
+        };
+        let in_memory = options.source(opened.bytes()).unwrap();
+        let by_position = options.open(opened.file.path()).unwrap();
+        check(&|| (in_memory.read_field("r", "a").unwrap(), in_memory.read_field("r", "m").unwrap()), 0);
+        check(&|| (by_position.read_field("r", "a").unwrap(), by_position.read_field("r", "m").unwrap()), INPUT);
+    }
+}
+
+#[test]
+fn a_field_of_items_that_are_not_there_costs_nothing() {
+    // Two billion bytes an item, and none of them.
+    let content = npy("[('a', '<f4'), ('b', '|V2000000000')]", "(0,)", &[]);
+    for entry in [stored("r.npy", &content), deflated("r.npy", &content)] {
+        let bytes = Archive::new(vec![entry]).bytes();
+        let npz = Npz::new(&bytes[..]).unwrap();
+        let (array, cost) = cost(|| npz.read_field::<f32, Ix1>("r", "a").unwrap());
+        assert_eq!(array.len(), 0);
+        assert!(cost.peak <= LITTLE, "{cost:?}");
+    }
+}
