@@ -9,6 +9,8 @@ use crate::npy::array::Elements;
 use crate::npy::header::{self, Header, Measure};
 use crate::options::{OpenOptions, Verify};
 use crate::source::{Section, Source};
+#[cfg(feature = "rayon")]
+use crate::split;
 
 /// A member whose local header was read, or a file that is one array. Nothing is decoded yet.
 pub(crate) struct Found<'a, S> {
@@ -56,6 +58,33 @@ impl<'a, S: Source> Found<'a, S> {
         };
         let mut section = Section::new(self.source, self.data.clone(), seen);
         self.coded.decode(&mut section, verify, work)
+    }
+
+    /// Reads what is left of the content into memory of that size, and checks it.
+    pub(crate) fn read_to_end(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
+        #[cfg(feature = "rayon")]
+        if self.is_stored() && content.left() == bytes.len() as u64 {
+            let start = self.data.end - bytes.len() as u64;
+            if let Some(crc) = split::read(self.source, start, bytes, content.is_checked())? {
+                content.was_read(&crc);
+                return content.finish();
+            }
+        }
+        content.read_exact(bytes)?;
+        content.finish()
+    }
+
+    /// Reads the whole content and holds it against its CRC.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.content(true, |content| {
+            #[cfg(feature = "rayon")]
+            if self.is_stored()
+                && let Some(crc) = split::checksum(self.source, self.data.clone())?
+            {
+                content.was_read(&crc);
+            }
+            content.finish()
+        })
     }
 
     /// Reads the header, and leaves the content at the first element.
@@ -111,7 +140,7 @@ impl<'a, S: Source> Found<'a, S> {
     /// What is borrowed, or read in part, is checked only on request.
     pub(crate) fn verify_if_always(&self) -> Result<()> {
         if self.verify == Verify::Always {
-            self.content(true, |content| content.finish())?;
+            self.verify()?;
         }
         Ok(())
     }

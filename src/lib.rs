@@ -67,6 +67,8 @@ mod options;
 mod plain;
 mod shared;
 mod source;
+#[cfg(feature = "rayon")]
+mod split;
 mod stream;
 mod take;
 #[cfg(feature = "write")]

@@ -345,7 +345,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn verify(&self) -> Result<()> {
-        self.find(|found| found.content(true, |content| content.finish()))
+        self.find(|found| found.verify())
     }
 
     /// What the array is. Of its elements nothing is read.

@@ -98,7 +98,7 @@ impl Mapping {
     pub unsafe fn map(file: File) -> Result<Self> {
         let identity = Identity::of(&file.metadata()?)?;
         // SAFETY: that the file stays as it is while the map lives is what this function asks of its caller.
-        let map = unsafe { MmapOptions::new().map(&file) }?;
+        let map = unsafe { options(&identity).map(&file) }?;
         Ok(Mapping { map, file, identity })
     }
 
@@ -118,7 +118,7 @@ impl Mapping {
     /// ```
     pub fn map_if_safe(file: File) -> Result<Self> {
         let identity = Identity::of(&file.metadata()?)?;
-        match MmapOptions::new().map_if_safe(&file) {
+        match options(&identity).map_if_safe(&file) {
             Ok(map) => Ok(Mapping { map, file, identity }),
             Err(error) if error.not_supported() || error.not_safe() => Err(ErrorKind::NotImmutable.into()),
             Err(error) => Err(io::Error::from(error).into()),
@@ -166,6 +166,16 @@ impl Mapping {
         let _ = (advice, length);
         Ok(())
     }
+}
+
+/// The length is known: the file need not be asked again. Nothing can be mapped of an empty one, which is for the
+/// system to say.
+fn options(identity: &Identity) -> MmapOptions {
+    let mut options = MmapOptions::new();
+    if let Ok(size @ 1..) = usize::try_from(identity.size()) {
+        options.len(size);
+    }
+    options
 }
 
 impl sealed::Sealed for Mapping {}

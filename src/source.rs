@@ -93,6 +93,36 @@ pub trait Source {
     }
 
     /// The file whose bytes these are, for copies within the system.
+    /// This source, if several threads may read it at once: one large array is then split over them (feature `rayon`).
+    ///
+    /// ```
+    /// use std::io;
+    /// use npzmap::{Npz, Source};
+    ///
+    /// struct Mine(Vec<u8>);
+    ///
+    /// impl Source for Mine {
+    ///     fn size(&self) -> u64 {
+    ///         self.0.size()
+    ///     }
+    ///
+    ///     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    ///         self.0.read_exact_at(offset, buf)
+    ///     }
+    ///
+    ///     fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
+    ///         Some(self)
+    ///     }
+    /// }
+    ///
+    /// let npz = Npz::new(Mine(std::fs::read("tests/data/model-batch.npz")?))?;
+    /// npz.verify()?;
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
+        None
+    }
+
     #[doc(hidden)]
     fn as_file(&self) -> Option<&File> {
         None
@@ -281,6 +311,11 @@ impl Identity {
         Ok(Identity { device_and_inode, size, modified: metadata.modified().ok() })
     }
 
+    #[cfg(feature = "mmap")]
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     pub(crate) fn check(&self, metadata: &fs::Metadata) -> Result<()> {
         let now = Identity::of(metadata)?;
         let what = if now.device_and_inode != self.device_and_inode {
@@ -320,6 +355,10 @@ impl Source for ReadAt {
             }
         }
         Ok(())
+    }
+
+    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
+        Some(self)
     }
 
     fn as_file(&self) -> Option<&File> {

@@ -108,8 +108,7 @@ impl<'a, S: Source> Found<'a, S> {
             let count = usize::try_from(content.left()).unwrap_or(usize::MAX);
             self.check_budget(count)?;
             let mut bytes = buffer::zeroed(count)?;
-            content.read_exact(&mut bytes)?;
-            content.finish()?;
+            self.read_to_end(content, &mut bytes)?;
             Ok(Cow::Owned(bytes))
         })
     }
@@ -204,7 +203,7 @@ impl<'a, S: Source> Found<'a, S> {
         self.array(self.checks_copies(), |header, content| {
             array::check::<T>(&header, typed)?;
             self.check_budget(header.nbytes())?;
-            array::read(&header, |bytes| to_the_end(content, bytes))
+            array::read(&header, |bytes| self.read_to_end(content, bytes))
         })
     }
 
@@ -223,7 +222,7 @@ impl<'a, S: Source> Found<'a, S> {
             if any::is_text(&header) {
                 self.check_memory(array::strings_nbytes(&header))?;
             }
-            any::read(&header, |bytes| to_the_end(content, bytes))
+            any::read(&header, |bytes| self.read_to_end(content, bytes))
         })
     }
 
@@ -232,7 +231,7 @@ impl<'a, S: Source> Found<'a, S> {
             array::check_strings(&header)?;
             self.check_memory(array::strings_nbytes(&header))?;
             let mut bytes = buffer::zeroed(header.nbytes())?;
-            to_the_end(content, &mut bytes)?;
+            self.read_to_end(content, &mut bytes)?;
             array::strings(&header, &bytes)
         })
     }
@@ -339,11 +338,6 @@ fn in_whole(error: Error, rows: &rows::Rows, header: &Header) -> Error {
         ErrorKind::BadText { index, problem } => ErrorKind::BadText { index: whole(*index), problem }.into(),
         _ => error,
     }
-}
-
-fn to_the_end(content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
-    content.read_exact(bytes)?;
-    content.finish()
 }
 
 /// Why elements are not lent, and where they are.

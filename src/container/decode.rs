@@ -11,7 +11,7 @@ use crate::limits::{DEFLATE_RATIO, Limits};
 mod foreign;
 
 /// The CRC is taken block by block, while the block is in cache.
-const BLOCK: usize = 512 << 10;
+pub(crate) const BLOCK: usize = 512 << 10;
 
 /// What is known of a member's data before it is decoded.
 #[derive(Clone, Copy)]
@@ -132,6 +132,21 @@ impl Content<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the CRC is taken.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn is_checked(&self) -> bool {
+        self.crc.is_some()
+    }
+
+    /// All bytes that were left were read by somebody else, who took their CRC. Of stored data only.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn was_read(&mut self, crc: &crc32fast::Hasher) {
+        self.left = 0;
+        if let Some(all) = &mut self.crc {
+            all.combine(crc);
+        }
     }
 
     /// Reads the next `count` bytes and throws them away, but for their CRC.

@@ -387,30 +387,4 @@ impl<S: Source> Npz<S> {
         let (view, payload) = (self.view_as::<T, D>(key)?, self.payload(key)?);
         Ok(SharedArray::new(Arc::clone(self), &view, &payload))
     }
-
-    /// Reads every member and holds it against its CRC-32; but with [`Duplicates::Last`](crate::Duplicates::Last) those
-    /// whose name a later one has, as NumPy never reads them.
-    ///
-    /// # Errors
-    ///
-    /// The first that is wrong. To see all of them, ask each of [`members`](Npz::members).
-    ///
-    /// ```
-    /// use npzmap::{ErrorKind, Npz};
-    ///
-    /// Npz::open("tests/data/model-batch.npz")?.verify()?;
-    ///
-    /// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
-    /// bytes[190] ^= 1; // in the first element of `features`
-    /// let error = Npz::new(bytes)?.verify().unwrap_err();
-    /// assert!(matches!(error.kind(), ErrorKind::Checksum { .. }));
-    /// assert_eq!(error.member(), Some("features"));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn verify(&self) -> Result<()> {
-        self.members().try_for_each(|member| match member.verify() {
-            Err(error) if self.is_superseded(&error) => Ok(()),
-            verified => verified,
-        })
-    }
 }

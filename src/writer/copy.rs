@@ -31,7 +31,7 @@ impl<S: Sink> NpzWriter<S> {
             (None, false) => {
                 // To be checked it must be decoded once.
                 if verify {
-                    found.content(true, |content| content.finish())?;
+                    found.verify()?;
                 }
                 self.move_data(name, found, flags, None, false)
             }

@@ -22,6 +22,7 @@ mod recipe;
 mod regressions;
 mod rows;
 mod shared;
+mod split;
 mod stream;
 mod threads;
 mod write;

@@ -1,0 +1,106 @@
+//! One large stored array, split over threads.
+#![cfg(feature = "rayon")]
+
+use ndarray::Ix1;
+use npzmap::{ErrorKind, Npz, OpenOptions, Source, Verify};
+
+use crate::forge::{self, Archive};
+
+/// What is split over threads is as large as this; no multiple of what one of them takes at a time.
+const LARGE: usize = (21 << 20) + 12;
+
+fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap().install(work)
+}
+
+/// A source that several threads may read, and that fails at a place.
+struct Failing {
+    bytes: Vec<u8>,
+    at: u64,
+}
+
+impl Source for Failing {
+    fn size(&self) -> u64 {
+        self.bytes.size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        if (offset..offset + buf.len() as u64).contains(&self.at) {
+            return Err(std::io::Error::other("no such sector"));
+        }
+        self.bytes.read_exact_at(offset, buf)
+    }
+
+    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn a_large_array_that_is_split_over_threads_is_the_one_that_one_thread_reads() {
+    let numbers: Vec<u32> = (0..LARGE as u32 / 4).map(|number| number.wrapping_mul(0x9e37_79b9)).collect();
+    let archive = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&numbers))]);
+    let bytes = archive.bytes();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, &bytes).unwrap();
+    let by_position = Npz::open(file.path()).unwrap();
+    let in_memory = Npz::new(bytes).unwrap();
+    for threads in [1, 2, 5] {
+        with_threads(threads, || {
+            assert!(by_position.read::<u32, Ix1>("a").unwrap().as_slice().unwrap() == numbers);
+            assert!(in_memory.read::<u32, Ix1>("a").unwrap().as_slice().unwrap() == numbers);
+            assert!(
+                by_position.member("a").unwrap().bytes().unwrap()[128..] == *in_memory.payload("a").unwrap().bytes()
+            );
+            by_position.verify().unwrap();
+            in_memory.verify().unwrap();
+        });
+    }
+}
+
+#[test]
+fn damage_is_found_and_a_source_that_fails_is_told_whichever_thread_reads_it() {
+    let sound = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&vec![7; LARGE / 4]))]);
+    let data = usize::try_from(sound.data_at(0)).unwrap();
+    // In the header's blanks, in the first piece, on both sides of a border, and at the end.
+    for place in [data + 100, data + 128, data + 128 + (4 << 20), data + (9 << 20), data + 127 + LARGE] {
+        let mut bytes = sound.bytes();
+        bytes[place] ^= if place < data + 128 { b' ' ^ b'\t' } else { 1 };
+        let failing = Npz::new(Failing { bytes: bytes.clone(), at: u64::MAX }).unwrap();
+        let in_memory = Npz::new(bytes).unwrap();
+        with_threads(3, || {
+            for refused in [
+                in_memory.read::<u32, Ix1>("a").map(drop),
+                in_memory.verify(),
+                failing.read::<u32, Ix1>("a").map(drop),
+                failing.verify(),
+            ] {
+                let error = refused.unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Checksum { .. }), "{place}: {error}");
+                assert_eq!((error.member(), error.offset()), (Some("a"), Some(data as u64)));
+            }
+        });
+    }
+    // What lies far enough from both ends for the archive to be opened.
+    for offset in [1 << 20, 4 << 20, 9 << 20, 20 << 20] {
+        let broken = Npz::new(Failing { bytes: sound.bytes(), at: data as u64 + offset }).unwrap();
+        with_threads(3, || {
+            for refused in [broken.read::<u32, Ix1>("a").map(drop), broken.verify()] {
+                let error = refused.unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Io(_)), "{offset}: {error}");
+                assert_eq!(error.member(), Some("a"));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_large_array_is_not_checked_where_nobody_asks() {
+    let mut archive = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&vec![7; LARGE / 4]))]);
+    *archive.entries[0].data.last_mut().unwrap() = 1;
+    let npz = OpenOptions::new().verify(Verify::Never).source(archive.bytes()).unwrap();
+    with_threads(3, || {
+        let array = npz.read::<u32, Ix1>("a").unwrap();
+        assert_eq!((array[0], array[LARGE / 4 - 1]), (7, 0x0100_0007));
+    });
+}
