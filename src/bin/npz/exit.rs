@@ -69,14 +69,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Archive(error) => {
-                let what = error.kind();
-                let raised_here = matches!(what, ErrorKind::LimitExceeded { .. }) && what.rule() == Some("L5");
-                // The library's advice names its own call.
-                let text = error.to_string();
-                f.write_str(&match raised_here {
-                    true => text.replace("Limits::max_decoded_bytes", "--max-array-bytes"),
-                    false => text,
-                })
+                let (text, what) = (error.to_string(), error.kind());
+                let place = text.strip_suffix(&what.to_string()).unwrap_or_default();
+                write!(f, "{place}{}", explain(what))
             }
             Failure::Output(error) => write!(f, "standard output: {error}"),
             Failure::Other(_, text) => f.write_str(text),
@@ -99,6 +94,31 @@ impl From<io::Error> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Failure::Output(error.into())
+    }
+}
+
+/// What is wrong, with the command's advice where the library's names its own calls.
+pub(crate) fn explain(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::LimitExceeded { .. } => kind
+            .to_string()
+            .replace("Limits::max_decoded_bytes", "--max-array-bytes")
+            .replace("; Limits::max_header_bytes raises it", ""),
+        ErrorKind::DuplicateName => {
+            "several members have this name, of which NumPy reads the last; `npz check` looks at that one".into()
+        }
+        ErrorKind::NotAnArray => {
+            "not an .npy array, which would begin with \\x93NUMPY; `npz cat` writes its bytes".into()
+        }
+        ErrorKind::ZeroSizedItems { count } => {
+            format!("{count} items of 0 bytes have no values; `npz ls` lists dtype and shape")
+        }
+        ErrorKind::InvalidElement { index, element } => format!("element {index} is no valid {element}"),
+        ErrorKind::NotRegularFile { found } => format!("{found}, not a regular file"),
+        ErrorKind::NotAnArchive { size } => {
+            format!("no ZIP end record in its {size} bytes: not an .npz archive, or cut off")
+        }
+        kind => kind.to_string(),
     }
 }
 
