@@ -10,6 +10,7 @@ use crate::args::{Reading, Writing};
 use crate::console::{Console, Style};
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::Input;
+use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
 use crate::progress::Progress;
 use crate::table::{Cell, Table};
@@ -153,7 +154,11 @@ fn align(options: &Options, path: &Path) -> Result<Report> {
         report.written = false;
         return Ok(report);
     }
-    write(NpzWriter::create(target)?, npz, options)?;
+    let (writer, _guard) = match options.in_place {
+        true => Guard::around(|| NpzWriter::create(target), NpzWriter::temporary_path)?,
+        false => options.writing.create(target)?,
+    };
+    write(writer, npz, options)?;
     let written = options.reading.options().open(target)?;
     report.bytes_after = Some(size(target)?);
     for (moved, member) in report.members.iter_mut().zip(written.members()) {

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use npzmap::{Limits, OpenOptions};
+use npzmap::{Limits, NpzWriter, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
+use crate::interrupt::Guard;
 use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
 
 /// Look at NumPy's .npz archives and their values; check, align, take apart, build and compare them.
@@ -103,6 +104,12 @@ impl Writing {
             return Ok(());
         }
         Err(Failure::new(Code::Usage, format!("{}: is there already; --force overwrites it", target.display())))
+    }
+
+    /// Begins an archive, which takes its name when it is finished; without `--force`, if the name is free then.
+    pub(crate) fn create(&self, target: &Path) -> Result<(NpzWriter, Guard)> {
+        let make = || if self.force { NpzWriter::create(target) } else { NpzWriter::create_new(target) };
+        Ok(Guard::around(make, NpzWriter::temporary_path)?)
     }
 }
 

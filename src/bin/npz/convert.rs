@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter};
+use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter};
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
@@ -12,8 +12,9 @@ use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::extract::extract;
 use crate::input::{Entry, Input};
+use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
-use crate::place::{Folder, parts};
+use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::safe::{self, Incoming, Outgoing, Tensors, tensor_type};
 use crate::select::{Globs, Select};
@@ -187,13 +188,14 @@ fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<Strin
 }
 
 /// Writes a file beside the target, and renames it when it is whole.
-fn write_file(options: &Options, work: impl FnOnce(&mut BufWriter<crate::place::Pending>) -> Result<()>) -> Result<()> {
+fn write_file(options: &Options, work: impl FnOnce(&mut BufWriter<Pending>) -> Result<()>) -> Result<()> {
     let target = &options.output;
     let about = |error: io::Error| Failure::new(Code::Unreadable, format!("{}: {error}", target.display()));
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let pending = Folder::open(folder).and_then(|folder| folder.create(&[&name], options.writing.force));
-    let mut out = BufWriter::with_capacity(1 << 20, pending.map_err(about)?);
+    let make = || Folder::open(folder)?.create(&[&name], options.writing.force);
+    let (pending, _guard) = Guard::around(make, Pending::temporary_path).map_err(about)?;
+    let mut out = BufWriter::with_capacity(1 << 20, pending);
     work(&mut out).map_err(|failure| match failure {
         Failure::Output(error) => about(error),
         other => other,
@@ -212,7 +214,7 @@ fn from_tensors(options: &Options, select: &Select, to: Format, console: &Consol
         _ if options.writing.dry_run => {}
         Format::Folder => to_folder(&arrays, options)?,
         _ => {
-            let mut writer = NpzWriter::create(&options.output)?;
+            let (mut writer, _guard) = options.writing.create(&options.output)?;
             for array in &arrays {
                 writer.add_with(&array.key, array, MemberOptions::new().store())?;
             }
@@ -231,7 +233,8 @@ fn to_folder(arrays: &[Incoming<'_>], options: &Options) -> Result<()> {
     let folder = Folder::open(&options.output).map_err(Failure::file(&options.output))?;
     for (array, name) in arrays.iter().zip(&names) {
         let about = |error: io::Error| Failure::new(Code::Unreadable, format!("{name}: {error}"));
-        let file = folder.create(&parts(name).unwrap_or_default(), options.writing.force).map_err(about)?;
+        let make = || folder.create(&parts(name).unwrap_or_default(), options.writing.force);
+        let (file, _guard) = Guard::around(make, Pending::temporary_path).map_err(about)?;
         NpyWriter::stream(file).add(array)?.finish().map_err(about)?;
     }
     Ok(())

@@ -46,6 +46,7 @@ impl Failure {
         match self {
             Failure::Archive(error) => match error.kind() {
                 ErrorKind::NoSuchKey { .. } => Code::NoSuchKey,
+                ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => Code::Usage,
                 kind if kind.is_unsupported() => Code::Unsupported,
                 kind if kind.fault() == Fault::Request => Code::Usage,
                 _ => Code::Unreadable,
@@ -104,6 +105,9 @@ pub(crate) fn explain(kind: &ErrorKind) -> String {
             .to_string()
             .replace("Limits::max_decoded_bytes", "--max-array-bytes")
             .replace("; Limits::max_header_bytes raises it", ""),
+        ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            "is there already; --force overwrites it".into()
+        }
         ErrorKind::DuplicateName => {
             "several members have this name, of which NumPy reads the last; `npz check` looks at that one".into()
         }

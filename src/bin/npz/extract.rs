@@ -11,8 +11,9 @@ use crate::args::{Reading, Writing};
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
+use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
-use crate::place::{Folder, parts};
+use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::select::Globs;
 use crate::table::Table;
@@ -151,7 +152,8 @@ fn write(
         let code = if error.kind() == std::io::ErrorKind::AlreadyExists { Code::Usage } else { Code::Unreadable };
         refuse(code, &error.to_string())
     };
-    let mut file = folder.create(&parts, writing.force).map_err(refused)?;
+    let make = || folder.create(&parts, writing.force);
+    let (mut file, _guard) = Guard::around(make, Pending::temporary_path).map_err(refused)?;
     entry.copy_to(&mut file, |bytes| progress.add(bytes)).map_err(|failure| match failure {
         Failure::Output(error) => refused(error),
         other => other,

@@ -13,6 +13,7 @@ mod elements;
 mod exit;
 mod extract;
 mod input;
+mod interrupt;
 mod json;
 mod leaves;
 mod ls;

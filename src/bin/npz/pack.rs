@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use npzmap::{Dtype, ErrorKind, Escaped, Header, MemberOptions, Npy, NpzWriter, ReadAt, Save, Source};
+use npzmap::{Dtype, ErrorKind, Escaped, Header, MemberOptions, Npy, ReadAt, Save, Source};
 use serde::Serialize;
 
 use crate::align::alignment;
@@ -179,7 +179,8 @@ impl<S: Source + Sync> Save for Plain<S> {
 type Named = (String, Array, Header);
 
 fn write(arrays: &[Named], options: &Options) -> Result<()> {
-    let mut writer = NpzWriter::create(&options.output)?.align(options.align)?;
+    let (writer, _guard) = options.writing.create(&options.output)?;
+    let mut writer = writer.align(options.align)?;
     let coding = match options.deflate {
         Some(level) => MemberOptions::new().deflate(level),
         None => MemberOptions::new().store(),

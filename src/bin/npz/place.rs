@@ -126,6 +126,10 @@ impl Write for Pending {
 }
 
 impl Pending {
+    pub(crate) fn temporary_path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Gives the file its name.
     pub(crate) fn finish(self) -> io::Result<()> {
         check(&self.target, self.overwrite)?;
@@ -134,6 +138,9 @@ impl Pending {
             true => self.file.persist(&self.target),
             false => self.file.persist_noclobber(&self.target),
         };
-        named.map(drop).map_err(|error| error.error)
+        named.map(drop).map_err(|error| match error.error {
+            error if error.kind() == io::ErrorKind::AlreadyExists => check(&self.target, false).err().unwrap_or(error),
+            error => error,
+        })
     }
 }
