@@ -27,6 +27,18 @@ fn a_mistyped_command_is_not_taken_for_a_file() {
 }
 
 #[test]
+fn a_value_of_an_option_is_neither_a_command_nor_a_file() {
+    let path = "tests/data/model-batch.npz";
+    for args in [&[path, "--include", "cat"][..], &["--include", "cat", path], &["--color", "never", path, "-s", "key"]]
+    {
+        assert_eq!(fine(args).lines()[0], fine(["ls", path]).lines()[0], "{args:?}");
+    }
+    let mistyped = run(["--color", "never", "lss", path]);
+    assert_eq!(mistyped.code, 2);
+    assert!(mistyped.errors.contains("'ls'"), "{}", mistyped.errors);
+}
+
+#[test]
 fn columns_come_in_the_order_asked_for() {
     let outcome = fine(["ls", "--columns", "map,key,npy", "tests/data/weights.npz"]);
     let lines = outcome.lines();
