@@ -114,3 +114,10 @@ fn usage_is_checked_before_anything_is_opened() {
     assert_eq!(run(["align", "-o", "x.npz", STORED, STORED]).code, 2);
     assert_eq!(run(["align", "--check", "tests/data/plain.npy"]).code, 2);
 }
+
+#[test]
+fn options_that_write_do_not_go_with_a_check() {
+    for option in ["--store", "--deflate=1", "--force", "--dry-run"] {
+        assert_eq!(run(["align", "--check", option, "tests/data/model-batch.npz"]).code, 2, "{option}");
+    }
+}

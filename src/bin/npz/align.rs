@@ -1,6 +1,6 @@
 //! `npz align`: the same archive with elements where a map can lend them.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use npzmap::{ErrorKind, Escaped, Member, MemberOptions, Method, Npz, NpzWriter};
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::{Reading, Writing};
 use crate::console::{Console, Style};
+use crate::counter::Counter;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::Input;
 use crate::interrupt::Guard;
@@ -41,7 +42,7 @@ pub(crate) struct Options {
     in_place: bool,
 
     /// Write nothing; exit code 1 if an array is not aligned
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["store", "deflate", "force", "dry_run"])]
     check: bool,
 
     /// Store what is compressed, so that it can be borrowed, too
@@ -207,37 +208,6 @@ fn write<S: npzmap::Sink>(writer: NpzWriter<S>, npz: &Npz, options: &Options) ->
         progress.add(member.compressed_size());
     }
     Ok(writer.finish()?)
-}
-
-/// Bytes that are only counted.
-#[derive(Default)]
-struct Counter {
-    position: u64,
-    length: u64,
-}
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.position += bytes.len() as u64;
-        self.length = self.length.max(self.position);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Counter {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (start, by) = match to {
-            SeekFrom::Start(position) => (position, 0),
-            SeekFrom::End(by) => (self.length, by),
-            SeekFrom::Current(by) => (self.position, by),
-        };
-        self.position = start.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
-    }
 }
 
 impl Report {

@@ -76,7 +76,7 @@ fn is_array(entry: &Entry<'_>) -> Result<bool> {
     }
 }
 
-fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut impl Write, progress: &Progress) -> Result<()> {
+fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut dyn Write, progress: &Progress) -> Result<()> {
     in_c_order(entry, reading, |header, elements| {
         let mut left = header.nbytes();
         let mut block = vec![0; whole_items(header).min(left)];
@@ -102,7 +102,7 @@ pub(crate) fn write_csv(
     entry: &Entry<'_>,
     reading: &Reading,
     names: bool,
-    out: &mut impl Write,
+    out: &mut dyn Write,
     progress: &Progress,
 ) -> Result<()> {
     check_csv(entry)?;

@@ -42,6 +42,14 @@ impl Failure {
         move |error| Failure::Other(Code::Unreadable, format!("{}: {error}", path.display()))
     }
 
+    /// What the system says about something that is to be written: what is there already is for the user to decide.
+    pub(crate) fn writing(what: impl fmt::Display) -> impl Fn(io::Error) -> Failure {
+        move |error| {
+            let code = if error.kind() == io::ErrorKind::AlreadyExists { Code::Usage } else { Code::Unreadable };
+            Failure::new(code, format!("{what}: {error}"))
+        }
+    }
+
     pub(crate) fn code(&self) -> Code {
         match self {
             Failure::Archive(error) => match error.kind() {
@@ -70,9 +78,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Archive(error) => {
-                let (text, what) = (error.to_string(), error.kind());
-                let place = text.strip_suffix(&what.to_string()).unwrap_or_default();
-                write!(f, "{place}{}", explain(what))
+                let what = error.kind();
+                f.write_str(&error.to_string().replacen(&what.to_string(), &explain(what), 1))
             }
             Failure::Output(error) => write!(f, "standard output: {error}"),
             Failure::Other(_, text) => f.write_str(text),

@@ -8,6 +8,7 @@ mod check;
 mod compare;
 mod console;
 mod convert;
+mod counter;
 mod diff;
 mod elements;
 mod exit;
