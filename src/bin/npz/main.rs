@@ -9,6 +9,7 @@ mod compare;
 mod console;
 mod convert;
 mod counter;
+mod date;
 mod diff;
 mod elements;
 mod exit;

@@ -1,6 +1,5 @@
 //! `npz show`: values, as NumPy prints them.
 
-mod date;
 mod field;
 mod float;
 mod format;
