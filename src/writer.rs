@@ -585,6 +585,20 @@ impl<S: Sink> NpzWriter<S> {
         result
     }
 
+    /// Where the archive ends so far, in bytes from where it begins: the next member's local header will be there.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    ///
+    /// let mut w = NpzWriter::new(std::io::Cursor::new(Vec::new()))?;
+    /// w.add("x", &[1.0, 2.0])?;
+    /// assert_eq!(w.position(), 192 + 16); // the elements of x begin at 192
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn position(&self) -> u64 {
+        self.output.position()
+    }
+
     /// The number of members so far.
     ///
     /// ```
