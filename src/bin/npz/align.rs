@@ -193,9 +193,11 @@ fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
         report.done = Done::LeftAlone;
         return Ok(report);
     }
+    let size_after = |member: &Member<'_>| if options.store { member.size() } else { member.compressed_size() };
+    let progress = Progress::new(chosen.iter().map(size_after));
     if options.writing.dry_run {
         // Written nowhere, to learn what it comes to.
-        let counter = write(NpzWriter::new(Counter::default())?, &chosen, &mut report.members, options)?;
+        let counter = write(NpzWriter::new(Counter::default())?, &chosen, &mut report.members, options, &progress)?;
         report.bytes_after = Some(counter.length);
         report.done = Done::Counted;
         return Ok(report);
@@ -204,7 +206,8 @@ fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
         true => Guard::around(|| NpzWriter::create(target), NpzWriter::temporary_path)?,
         false => options.writing.create(target)?,
     };
-    write(writer, &chosen, &mut report.members, options)?;
+    let file = writer.temporary_path().to_owned();
+    progress.follow(&file, || write(writer, &chosen, &mut report.members, options, &progress))?;
     report.bytes_after = Some(size(target)?);
     report.done = Done::Written;
     Ok(report)
@@ -245,9 +248,9 @@ fn write<S: Sink>(
     members: &[Member<'_>],
     moved: &mut [Moved],
     options: &Options,
+    progress: &Progress,
 ) -> Result<S::Finished> {
     let mut writer = writer.align(options.align)?;
-    let progress = Progress::new(members.iter().map(Member::compressed_size));
     for (member, moved) in members.iter().zip(moved) {
         let (coding, method) = match (options.store, options.deflate) {
             (true, _) => (MemberOptions::new().store(), Method::Stored),
@@ -262,7 +265,7 @@ fn write<S: Sink>(
         moved.method_after = Some(method.to_string());
         moved.offset_after = offset;
         moved.aligned_after = Some(is_aligned(offset, options.align));
-        progress.add(member.compressed_size());
+        progress.at(writer.position());
     }
     Ok(writer.finish()?)
 }

@@ -1,8 +1,10 @@
 //! A bar on standard error, if that is a terminal and the work takes its time.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,7 +29,35 @@ impl Progress {
     }
 
     pub(crate) fn add(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        self.show(self.done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes));
+    }
+
+    /// So many bytes are done in all.
+    pub(crate) fn at(&self, bytes: u64) {
+        self.show(self.done.fetch_max(bytes, Ordering::Relaxed).max(bytes));
+    }
+
+    /// While `work` writes a file, as much is done as that has: the library tells nothing of what it copies.
+    pub(crate) fn follow<T>(&self, file: &Path, work: impl FnOnce() -> T) -> T {
+        if !self.wanted {
+            return work();
+        }
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    thread::park_timeout(PATIENCE / 5);
+                    self.at(file.metadata().map_or(0, |metadata| metadata.len()));
+                }
+            });
+            let result = work();
+            ended.store(true, Ordering::Relaxed);
+            watcher.thread().unpark();
+            result
+        })
+    }
+
+    fn show(&self, done: u64) {
         if self.wanted && self.started.elapsed() > PATIENCE {
             self.bar.get_or_init(|| bar(self.total)).set_position(done);
         }
