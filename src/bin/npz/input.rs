@@ -206,14 +206,6 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// The content of what is no array.
-    pub(crate) fn bytes(&self) -> npzmap::Result<Cow<'a, [u8]>> {
-        match self {
-            Entry::Member(member) => member.bytes(),
-            Entry::Plain(_) => Err(ErrorKind::NotAnArray.into()),
-        }
-    }
-
     pub(crate) fn stream_elements<T, E: From<Error>>(
         &self,
         work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,

@@ -10,7 +10,7 @@ mod json;
 mod natural;
 mod print;
 mod quoted;
-mod real;
+pub(crate) mod real;
 mod value;
 
 use std::io::Write;
