@@ -172,3 +172,19 @@ fn keys_and_globs_together_are_refused() {
     let outcome = run(["extract", "tests/data/weights.npz", "-d", &folder.at(""), "optim/step", "--include=*"]);
     assert_eq!((outcome.code, folder.names()), (2, Vec::new()));
 }
+
+#[test]
+fn advice_names_what_the_command_has() {
+    let folder = Folder::new();
+    let array = fs::read("tests/data/plain.npy").unwrap();
+    let path = folder.write("twice.npz", Archive::new(vec![stored("a.npy", &array), stored("a.npy", &array)]).bytes());
+    for (args, advice) in [
+        (["cat", &path, "a"], "`npz check` looks at that one"),
+        (["show", "tests/data/keys.npz", "notes.txt"], "`npz cat` writes its bytes"),
+        (["show", "Cargo.toml", "x"], "not an .npz archive, or cut off"),
+    ] {
+        let errors = run(args).errors;
+        assert!(errors.contains(advice), "{errors}");
+        assert!(["Npz::", "Duplicates::", "Limits::", "()"].iter().all(|word| !errors.contains(word)), "{errors}");
+    }
+}

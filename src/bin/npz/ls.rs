@@ -25,7 +25,7 @@ Examples:
 
 On a terminal it prints a table, and says how many arrays a map would borrow and what to do about the others; into a
 pipe tab-separated lines with a header line, of several files with a column 'file'. The column 'map' says what
-Npz::map does with the array: 'borrow', or why it has to be copied: 'misaligned', 'compressed', 'byte-order'.")]
+a memory map does with the array: 'borrow', or why it has to be copied: 'misaligned', 'compressed', 'byte-order'.")]
 pub(crate) struct Options {
     /// The archives, or .npy files
     #[arg(required = true, value_name = "FILE")]
