@@ -129,6 +129,20 @@ fn a_large_member_is_checked_in_parts() {
 }
 
 #[test]
+fn an_element_that_is_too_large_to_hold_is_a_problem_and_its_crc_is_still_checked() {
+    let folder = Folder::new();
+    let header = npzmap::Header::new("[('ok', '|b1', (5000,))]".parse().unwrap(), &[1], npzmap::Order::C).unwrap();
+    let mut archive = Archive::new(vec![stored("a.npy", &[header.to_bytes(), vec![1; 5000]].concat())]);
+    archive.lay_out();
+    archive.entries[0].header.crc32 ^= 1;
+    archive.records[0].crc32 ^= 1;
+    let path = folder.write("a.npz", archive.bytes());
+    let rules =
+        |limit: &str| found(&path, &["--max-array-bytes", limit]).into_iter().map(|line| line.1).collect::<Vec<_>>();
+    assert_eq!((rules("4999"), rules("5000")), (vec!["L5".to_owned(), "Z27".into()], vec!["Z27".into()]));
+}
+
+#[test]
 fn a_code_within_a_long_string_has_its_place() {
     let folder = Folder::new();
     let mut text = npy("'<U1000'", "(2,)", &[0; 8000]);

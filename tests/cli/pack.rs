@@ -224,3 +224,19 @@ fn a_dry_run_looks_at_all_that_is_looked_at() {
     fine(["pack", "-o", &folder.at("out.npz"), plain]);
     assert_eq!(document["bytes"], fs::metadata(folder.at("out.npz")).unwrap().len());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "optimised it may be done before there is a bar")]
+fn a_bar_moves_within_a_large_array() {
+    let folder = Folder::new();
+    let size = 3 << 30;
+    let header = npzmap::Header::new("|u1".parse().unwrap(), &[size], npzmap::Order::C).unwrap().to_bytes();
+    let path = folder.write("large.npy", &header);
+    // A hole: it takes no room. A dry run reads it as the real one would.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((header.len() + size) as u64).unwrap();
+    let text = crate::terminal::on_terminal(&["pack", "-n", "-o", &folder.at("out.npz"), &path], &[("NO_COLOR", "1")]);
+    let bars: Vec<_> = text.split(" of 3.00 GiB").collect();
+    let (_, before) = bars.split_last().unwrap();
+    assert!(before.iter().any(|bar| !bar.ends_with("3.00 GiB")), "{text:?}");
+}

@@ -15,7 +15,7 @@ use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
 #[command(name = "npz", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "`npz FILE` is `npz ls FILE`. `npz help COMMAND` has examples.\n\n\
 Exit codes: 0 fine, 1 a difference or a problem was found, 2 usage, 3 unreadable or corrupt, 4 not supported, \
-5 no such key.")]
+5 no such key; 130 and 143 ended by a signal.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

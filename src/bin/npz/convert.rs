@@ -234,8 +234,9 @@ fn from_tensors(options: &Options, select: &Select, to: Format, console: &Consol
 }
 
 fn write_archive<S: Sink>(mut writer: NpzWriter<S>, arrays: &[Incoming<'_>]) -> Result<S::Finished> {
+    let progress = Progress::new(arrays.iter().map(Incoming::nbytes));
     for array in arrays {
-        writer.add_with(&array.key, array, MemberOptions::new().store())?;
+        writer.add_with(&array.key, &progress.of(array), MemberOptions::new().store())?;
     }
     Ok(writer.finish()?)
 }
@@ -258,11 +259,12 @@ fn to_folder(arrays: &[Incoming<'_>], options: &Options) -> Result<()> {
         return Ok(());
     }
     let folder = Folder::open(output).map_err(Failure::file(output))?;
+    let progress = Progress::new(arrays.iter().map(Incoming::nbytes));
     for (array, name) in arrays.iter().zip(&names) {
         let about = Failure::writing(name);
         let make = || folder.create(&parts(name), writing.force);
         let (file, _guard) = Guard::around(make, Pending::temporary_path).map_err(&about)?;
-        NpyWriter::stream(file).add(array)?.finish().map_err(about)?;
+        NpyWriter::stream(file).add(&progress.of(array))?.finish().map_err(about)?;
     }
     Ok(())
 }

@@ -38,12 +38,13 @@ impl Drop for Guard {
 /// Only who writes listens: all others are ended by the system.
 #[cfg(unix)]
 fn listen() {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGINT, SIGTERM};
 
     static LISTENING: std::sync::Once = std::sync::Once::new();
     LISTENING.call_once(|| {
         // Without it a file is left behind, which is no reason not to write.
-        let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) else { return };
+        // Not SIGHUP: `nohup` has it ignored, and that should stay so.
+        let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 // Nothing is made from here on.

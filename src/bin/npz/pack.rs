@@ -228,32 +228,9 @@ fn write<S: Sink>(writer: NpzWriter<S>, arrays: &[Named], options: &Options) -> 
     };
     let progress = Progress::new(arrays.iter().map(|(_, _, header)| header.nbytes() as u64));
     for (key, array, _) in arrays {
-        writer.add_with(key, &Counted { array: array.save(), progress: &progress }, coding)?;
+        writer.add_with(key, &progress.of(array.save()), coding)?;
     }
     Ok(writer.finish()?)
-}
-
-/// An array whose blocks move the progress bar.
-struct Counted<'a> {
-    array: &'a dyn Save,
-    progress: &'a Progress,
-}
-
-impl Save for Counted<'_> {
-    fn header(&self) -> npzmap::Result<Header> {
-        self.array.header()
-    }
-
-    fn preamble(&self, header: &Header) -> Vec<u8> {
-        self.array.preamble(header)
-    }
-
-    fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {
-        self.array.blocks(&mut |block| {
-            self.progress.add(block.len() as u64);
-            put(block)
-        })
-    }
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use npzmap::{Header, Save};
 
 /// What is done by then needs no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -30,6 +31,11 @@ impl Progress {
 
     pub(crate) fn add(&self, bytes: u64) {
         self.show(self.done.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes));
+    }
+
+    /// The array, with blocks that move the bar.
+    pub(crate) fn of<'a>(&'a self, array: &'a dyn Save) -> Counted<'a> {
+        Counted { array, progress: self }
     }
 
     /// So many bytes are done in all.
@@ -78,5 +84,28 @@ impl Drop for Progress {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// An array whose blocks move the progress bar.
+pub(crate) struct Counted<'a> {
+    array: &'a dyn Save,
+    progress: &'a Progress,
+}
+
+impl Save for Counted<'_> {
+    fn header(&self) -> npzmap::Result<Header> {
+        self.array.header()
+    }
+
+    fn preamble(&self, header: &Header) -> Vec<u8> {
+        self.array.preamble(header)
+    }
+
+    fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {
+        self.array.blocks(&mut |block| {
+            self.progress.add(block.len() as u64);
+            put(block)
+        })
     }
 }

@@ -188,6 +188,12 @@ impl Tensors {
     }
 }
 
+impl Incoming<'_> {
+    pub(crate) fn nbytes(&self) -> u64 {
+        self.header.nbytes() as u64
+    }
+}
+
 impl Save for Incoming<'_> {
     fn header(&self) -> npzmap::Result<Header> {
         Ok(self.header.clone())
