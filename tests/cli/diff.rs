@@ -245,7 +245,7 @@ fn a_relative_difference_is_that_to_what_is_not_zero() {
 #[test]
 fn keys_choose_and_are_in_one_of_the_two() {
     let (a, b) = ("tests/data/model-batch.npz", "tests/data/weights.npz");
-    let outcome = run(["diff", a, b, "labels", "optim/step"]);
+    let outcome = run(["diff", a, b, "labels", "optim/step.npy"]);
     let whats: Vec<_> = outcome.lines()[1..].iter().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
     assert_eq!((outcome.code, whats), (1, vec!["removed".to_owned(), "added".into()]));
     let outcome = run(["diff", a, b, "lables"]);

@@ -15,7 +15,7 @@ use crate::input::{BLOCK, Entry, Input};
 use crate::json::{Documents, SCHEMA, number};
 use crate::progress::Progress;
 use crate::row::tuple;
-use crate::select::Globs;
+use crate::select::{Globs, Select};
 use crate::table::{Cell, Table};
 
 #[derive(clap::Args)]
@@ -82,13 +82,14 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let (a, b) = (Input::open(&options.a, &options.reading)?, Input::open(&options.b, &options.reading)?);
     let mut problems = Problems::default();
+    let mut keys = Vec::new();
     for key in &options.keys {
-        // A key is in one of them at least; the other one tells what was meant.
-        if a.find(key)?.is_none() && b.find(key)?.is_none() {
-            a.entry(&options.a, Some(key))?;
-        }
+        // It is in one of them at least, by its key or its name.
+        let entry = a.find(key)?.map_or_else(|| b.find(key), |entry| Ok(Some(entry)))?;
+        keys.push(entry.map_or_else(|| a.entry(&options.a, Some(key)), Ok)?.key().into_owned());
     }
-    let (rows, equal, trusted) = compare_all(options, &a, &b, console, &mut problems)?;
+    let select = options.globs.compile()?.only(keys);
+    let (rows, equal, trusted) = compare_all(options, &select, (&a, &b), console, &mut problems)?;
     if !rows.is_empty() {
         problems.note(Code::Found);
     }
@@ -171,15 +172,14 @@ impl Verdict {
 
 fn compare_all(
     options: &Options,
-    a: &Input,
-    b: &Input,
+    select: &Select,
+    (a, b): (&Input, &Input),
     console: &Console,
     problems: &mut Problems,
 ) -> Result<(Vec<Row>, usize, usize)> {
-    let select = options.globs.compile()?.only(&options.keys);
-    let progress = Progress::new(a.selected(&select).map(|entry| entry.size()));
+    let progress = Progress::new(a.selected(select).map(|entry| entry.size()));
     let (mut rows, mut equal, mut trusted) = (Vec::new(), 0, 0);
-    for entry in a.selected(&select) {
+    for entry in a.selected(select) {
         let key = entry.key();
         let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &key)? {
             Some(other) => compare_entries(options, &entry, &other, &progress),
@@ -194,7 +194,7 @@ fn compare_all(
             None => {}
         }
     }
-    for entry in b.selected(&select) {
+    for entry in b.selected(select) {
         let key = entry.key();
         let added = b.find(&key).and_then(|_| match counterpart(b, a, &key)? {
             Some(_) => Ok(None),

@@ -45,8 +45,8 @@ fn parse(glob: &str) -> Result<Glob> {
 
 impl Select {
     /// The same, among keys that were named.
-    pub(crate) fn only(self, keys: &[String]) -> Self {
-        Select { keys: keys.to_vec(), ..self }
+    pub(crate) fn only(self, keys: Vec<String>) -> Self {
+        Select { keys, ..self }
     }
 
     pub(crate) fn takes(&self, key: &str) -> bool {
