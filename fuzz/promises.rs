@@ -253,6 +253,7 @@ pub(crate) fn extract(bytes: &[u8]) {
     for (link, to) in [("link", "../outside"), ("out", "..")] {
         std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
     }
+    assert!(place::Folder::existing(&root.path().join("none")).unwrap().is_none());
     let door = place::Folder::open(&folder).unwrap();
     for (index, name) in bytes.split(|byte| *byte == 0xff).take(8).enumerate() {
         let name = String::from_utf8_lossy(name);
@@ -261,10 +262,15 @@ pub(crate) fn extract(bytes: &[u8]) {
             let components: Vec<_> = Path::new(part).components().collect();
             assert!(matches!(components[..], [Component::Normal(same)] if same == *part), "{name:?}");
         }
-        let written = door.create(&parts, index % 2 == 0).and_then(|mut file| {
+        let overwrite = index % 2 == 0;
+        let could = door.check(&parts, overwrite).is_ok();
+        let written = door.create(&parts, overwrite).and_then(|mut file| {
+            assert!(file.temporary_path().canonicalize()?.starts_with(folder.canonicalize()?), "{name:?}");
             file.write_all(b"content")?;
             file.finish()
         });
+        // A dry run refuses nothing that would be written.
+        assert!(could || written.is_err(), "{name:?}");
         if written.is_ok() {
             let target = folder.join(&*name);
             assert!(target.symlink_metadata().unwrap().is_file(), "{name:?}");

@@ -10,7 +10,7 @@ use crate::archive::{Archive, SUFFIX};
 use crate::bytes::window;
 use crate::container::decode::Coded;
 use crate::container::directory::Record;
-use crate::container::local::{self, Local};
+use crate::container::local::{self, Contradicted, Local};
 use crate::container::name;
 use crate::container::record::{LOCAL_FIXED, Place, method};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +22,7 @@ use crate::npy::header::Header;
 use crate::npy::strided::Strided;
 #[cfg(doc)]
 use crate::npz::Npz;
+use crate::options::Verify;
 use crate::source::{InMemory, ReadAt, Source};
 use crate::stream::Stream;
 use crate::take::Payload;
@@ -346,6 +347,46 @@ impl<'a, S: Source> Member<'a, S> {
     /// ```
     pub fn verify(&self) -> Result<()> {
         self.find(|found| found.verify())
+    }
+
+    /// Everything that is wrong with the member, where the other calls return the first error: each field in which the
+    /// local header contradicts the directory and, behind such a header too, a bad `.npy` header and, unless `verify`
+    /// is [`Never`](Verify::Never), damaged content. Other content than an array is no fault; elements are not judged.
+    ///
+    /// ```
+    /// use npzmap::{Npz, Verify};
+    ///
+    /// let mut bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
+    /// bytes[14] ^= 1; // the CRC-32 in the local header of `features`
+    /// bytes[190] ^= 1; // its first element
+    /// let npz = Npz::new(bytes)?;
+    /// let rules = |verify| -> Vec<_> {
+    ///     npz.members().flat_map(|member| member.faults(verify)).map(|fault| fault.kind().rule()).collect()
+    /// };
+    /// assert_eq!(rules(Verify::Never), [Some("Z2")]);
+    /// assert_eq!(rules(Verify::Always), [Some("Z2"), Some("Z27")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn faults(&self, verify: Verify) -> Vec<Error> {
+        let mut faults = Vec::new();
+        let located = self.locate_with(&mut |error| {
+            faults.push(error);
+            Ok(())
+        });
+        let offset = self.archive.directory.check(&self.record).ok().map(|place| place.offset);
+        if let Some(offset) = offset {
+            faults = faults.into_iter().map(|error| error.at(offset)).collect();
+        }
+        match located {
+            Err(error) => faults.push(error),
+            Ok(found) => {
+                let header = found.header().err().filter(|error| !matches!(error.kind(), ErrorKind::NotAnArray));
+                let verify = verify != Verify::Never;
+                let content = if verify { found.verify().err() } else { None };
+                faults.extend(header.into_iter().chain(content).map(|error| found.locate_fault(error)));
+            }
+        }
+        faults.into_iter().map(|error| error.in_member(self.key()).in_file(self.archive.path())).collect()
     }
 
     /// What the array is. Of its elements nothing is read.
@@ -722,21 +763,26 @@ impl<'a, S: Source> Member<'a, S> {
 
     /// Judges the member by the directory, then reads its local header and holds it against the record.
     pub(crate) fn locate(&self) -> Result<Found<'a, S>> {
+        self.locate_with(&mut Err)
+    }
+
+    /// The same, for whoever decides what is done about contradictions.
+    pub(crate) fn locate_with(&self, contradicted: Contradicted<'_>) -> Result<Found<'a, S>> {
         let archive = self.archive;
         let place = archive.directory.check(&self.record)?;
         let next = archive.directory.next_start(archive.directory_bytes()?, &self.record, place);
-        let (data, seen) = self.read_local(place, next).map_err(|error| error.at(place.offset))?;
+        let (data, seen) = self.read_local(place, next, contradicted).map_err(|error| error.at(place.offset))?;
         let coded = Coded { method: self.record.raw.method(), place, crc32: self.crc32() };
         Ok(Found::new(&archive.source, coded, data, seen, &archive.options))
     }
 
-    fn read_local(&self, place: Place, next: u64) -> Result<(Range<u64>, Seen<'a>)> {
+    fn read_local(&self, place: Place, next: u64, contradicted: Contradicted<'_>) -> Result<(Range<u64>, Seen<'a>)> {
         let (source, raw) = (&self.archive.source, &self.record.raw);
         // The directory was checked to lie within the source, and nothing reaches into it.
         let start = place.offset.min(next);
         if let Some(slice) = source.as_slice() {
             let bytes = window(slice, 0, start..next).ok_or_else(unexpected_end)?;
-            return match local::check(bytes, raw, place, next)? {
+            return match local::check(bytes, raw, place, next, contradicted)? {
                 Local::Data(data) => {
                     let all = window(slice, 0, data.clone()).ok_or_else(unexpected_end)?;
                     Ok((data, Seen::All(all)))
@@ -750,7 +796,7 @@ impl<'a, S: Source> Member<'a, S> {
             let end = start.saturating_add(length).min(next);
             let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
             source.read_exact_at(start, &mut bytes)?;
-            match local::check(&bytes, raw, place, next)? {
+            match local::check(&bytes, raw, place, next, contradicted)? {
                 Local::Data(data) => {
                     let header = usize::try_from(data.start - place.offset).unwrap_or(usize::MAX);
                     bytes.drain(..header.min(bytes.len()));

@@ -109,6 +109,50 @@ impl NpzWriter<AtomicFile> {
         Ok(NpzWriter::with(Output::new(file, 0), Directory::new()))
     }
 
+    /// Writes an archive at `path`, where nothing is, as [`File::create_new`](std::fs::File::create_new) does. What comes up
+    /// there until [`finish`](NpzWriter::finish) stays, and finishing fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](NpzWriter::create), and [`Io`](ErrorKind::Io) with
+    /// [`AlreadyExists`](std::io::ErrorKind::AlreadyExists) if anything is there, be it a link that leads nowhere.
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, NpzWriter};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("out.npz");
+    /// let mut w = NpzWriter::create_new(&path)?;
+    /// w.add("x", &[1.0, 2.0])?;
+    /// std::fs::write(&path, "somebody was faster")?;
+    /// let error = w.finish().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists));
+    /// assert_eq!(std::fs::read(&path)?, b"somebody was faster");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = AtomicFile::create_new(path).map_err(|error| error.in_file(Some(path)))?;
+        Ok(NpzWriter::with(Output::new(file, 0), Directory::new()))
+    }
+
+    /// The file that is written until [`finish`](NpzWriter::finish) gives it its name. Whoever ends the process at a
+    /// signal removes it first: nothing is dropped then.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("out.npz");
+    /// let w = NpzWriter::create(&path)?;
+    /// assert_eq!(w.temporary_path().parent(), path.parent());
+    /// assert!(w.temporary_path().exists());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn temporary_path(&self) -> &Path {
+        self.output.sink().temporary_path()
+    }
+
     /// Adds to the archive at `path`: a clone of it is written on, and takes its name when it is
     /// [finished](NpzWriter::finish). A crash leaves the old archive. The clone shares its data with the old one where the
     /// file system can do that (Btrfs, XFS), and is copied within the system elsewhere.
@@ -539,6 +583,20 @@ impl<S: Sink> NpzWriter<S> {
             Err(_) => self.abandon(start),
         }
         result
+    }
+
+    /// Where the archive ends so far, in bytes from where it begins: the next member's local header will be there.
+    ///
+    /// ```
+    /// use npzmap::NpzWriter;
+    ///
+    /// let mut w = NpzWriter::new(std::io::Cursor::new(Vec::new()))?;
+    /// w.add("x", &[1.0, 2.0])?;
+    /// assert_eq!(w.position(), 192 + 16); // the elements of x begin at 192
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn position(&self) -> u64 {
+        self.output.position()
     }
 
     /// The number of members so far.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::name;
 use super::record::{LOCAL_FIXED, Place, RawRecord, check_flags, flag};
 use crate::bytes::Cursor;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 const ZIP64: u16 = 0x0001;
@@ -20,9 +20,18 @@ pub(crate) enum Local {
     Needs(u64),
 }
 
+/// What is done about a contradiction that leaves it clear where the data lies: it is returned, or kept to go on.
+pub(crate) type Contradicted<'c> = &'c mut dyn FnMut(Error) -> Result<()>;
+
 /// Holds the local header at the start of `bytes` against the directory's record. `next` is where whatever
 /// follows the member begins.
-pub(crate) fn check(bytes: &[u8], record: &RawRecord<'_>, place: Place, next: u64) -> Result<Local> {
+pub(crate) fn check(
+    bytes: &[u8],
+    record: &RawRecord<'_>,
+    place: Place,
+    next: u64,
+    contradicted: Contradicted<'_>,
+) -> Result<Local> {
     let mut cursor = Cursor::new(bytes);
     let mut fixed = || {
         let signature = cursor.array::<4>()?;
@@ -56,19 +65,19 @@ pub(crate) fn check(bytes: &[u8], record: &RawRecord<'_>, place: Place, next: u6
             Some(text) => format!("{text:?}"),
             None => format!("{bytes:?}"),
         };
-        return Err(mismatch("name", text(name), text(record.name)));
+        contradicted(mismatch("name", text(name), text(record.name)))?;
     }
     if (flags ^ record.flags()) & flag::UTF8 != 0 && !name.is_ascii() {
         let bit = |flags| if flags & flag::UTF8 == 0 { "code page 437" } else { "UTF-8" };
-        return Err(mismatch("name encoding", bit(flags), bit(record.flags())));
+        contradicted(mismatch("name encoding", bit(flags), bit(record.flags())))?;
     }
     if method != record.method() {
-        return Err(mismatch("method", method.to_string(), record.method().to_string()));
+        contradicted(mismatch("method", method.to_string(), record.method().to_string()))?;
     }
     // With a data descriptor, writers leave zeros here: they did not know yet.
     let unknown = |value: u64| value == 0 && flags & flag::DESCRIPTOR != 0;
     if crc32 != record.crc32() && !unknown(crc32.into()) {
-        return Err(mismatch("CRC-32", hex(crc32), hex(record.crc32())));
+        contradicted(mismatch("CRC-32", hex(crc32), hex(record.crc32())))?;
     }
     // In every file of `np.savez`, both sizes are all ones and refer to a zip64 extra field.
     let mut zip64 = zip64(extra).map(Cursor::new);
@@ -80,7 +89,7 @@ pub(crate) fn check(bytes: &[u8], record: &RawRecord<'_>, place: Place, next: u6
             _ => local.into(),
         };
         if local != directory && !unknown(local) {
-            return Err(mismatch(field, local.to_string(), directory.to_string()));
+            contradicted(mismatch(field, local.to_string(), directory.to_string()))?;
         }
     }
     Ok(Local::Data(start..end))
@@ -115,6 +124,6 @@ fn hex(value: u32) -> Cow<'static, str> {
     format!("{value:#010x}").into()
 }
 
-fn mismatch(field: &'static str, local: impl Into<String>, directory: impl Into<String>) -> crate::error::Error {
+fn mismatch(field: &'static str, local: impl Into<String>, directory: impl Into<String>) -> Error {
     ErrorKind::HeaderMismatch { field, local: local.into(), directory: directory.into() }.into()
 }

@@ -41,6 +41,8 @@ pub struct AtomicFile {
     /// Where its links lead.
     target: PathBuf,
     sync: bool,
+    /// Whether the target may be there when the file takes its name.
+    replaces: bool,
     /// The file that was cloned, which must still be there.
     clone_of: Option<Identity>,
 }
@@ -50,7 +52,19 @@ const LINKS: usize = 40;
 
 impl AtomicFile {
     pub(super) fn create(path: &Path) -> Result<Self> {
-        let target = follow(path)?;
+        Self::beside(path, follow(path)?)
+    }
+
+    /// The same where nothing is, not even a link.
+    pub(super) fn create_new(path: &Path) -> Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(_) => Err(io::Error::from(io::ErrorKind::AlreadyExists).into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            Err(_) => Ok(AtomicFile { replaces: false, ..Self::beside(path, path.to_owned())? }),
+        }
+    }
+
+    fn beside(path: &Path, target: PathBuf) -> Result<Self> {
         let permissions = match fs::metadata(&target) {
             Ok(metadata) => {
                 regular(&metadata)?;
@@ -72,7 +86,7 @@ impl AtomicFile {
         if let Some(permissions) = permissions {
             file.as_file().set_permissions(permissions)?;
         }
-        Ok(AtomicFile { file, path: path.into(), target, sync: true, clone_of: None })
+        Ok(AtomicFile { file, path: path.into(), target, sync: true, replaces: true, clone_of: None })
     }
 
     /// Begins with the first `length` bytes of the target, which is open as `from`: shared with it where the file
@@ -95,6 +109,10 @@ impl AtomicFile {
         to.seek(SeekFrom::Start(length))?;
         self.clone_of = Some(identity.clone());
         Ok(())
+    }
+
+    pub(super) fn temporary_path(&self) -> &Path {
+        self.file.path()
     }
 
     pub(super) fn sync(&mut self, sync: bool) {
@@ -183,7 +201,11 @@ impl Backend for AtomicFile {
                 folder = Some(File::open(folder_of(&self.target))?);
             }
         }
-        self.file.persist(&self.target).map_err(|error| error.error)?;
+        let named = match self.replaces {
+            true => self.file.persist(&self.target),
+            false => self.file.persist_noclobber(&self.target),
+        };
+        named.map_err(|error| error.error)?;
         if let Some(folder) = folder {
             folder.sync_all().map_err(ErrorKind::NotSynced)?;
         }

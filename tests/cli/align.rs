@@ -69,7 +69,7 @@ fn in_place_replaces_the_file_and_leaves_an_aligned_one_alone() {
     let second = inode();
     assert_ne!(first, second); // a new file was renamed over it
     let outcome = run(["align", "--in-place", &path]);
-    assert!(outcome.errors.ends_with("nothing was written\n"), "{}", outcome.errors);
+    assert!(outcome.errors.ends_with("nothing is written\n"), "{}", outcome.errors);
     assert_eq!(inode(), second);
     assert_eq!(folder.names(), ["a.npz"]);
 }
@@ -113,4 +113,88 @@ fn usage_is_checked_before_anything_is_opened() {
     }
     assert_eq!(run(["align", "-o", "x.npz", STORED, STORED]).code, 2);
     assert_eq!(run(["align", "--check", "tests/data/plain.npy"]).code, 2);
+}
+
+#[test]
+fn options_that_write_do_not_go_with_a_check() {
+    for option in ["--store", "--deflate=1", "--force", "--dry-run"] {
+        assert_eq!(run(["align", "--check", option, "tests/data/model-batch.npz"]).code, 2, "{option}");
+    }
+}
+
+#[test]
+fn a_dry_run_says_where_everything_would_lie() {
+    for file in ["model-batch", "model-batch-stored", "keys", "weights", "methods", "kinds-stored", "shapes"] {
+        for extra in [None, Some("--store"), Some("--deflate=1"), Some("--align=512")] {
+            let folder = Folder::new();
+            let (path, out) = (format!("tests/data/{file}.npz"), folder.at("out.npz"));
+            let report = |dry_run: Option<&str>| {
+                fine(["align", "--json", &path, "-o", &out].into_iter().chain(extra).chain(dry_run)).json()
+            };
+            let dry = report(Some("--dry-run"));
+            assert_eq!(dry, report(None));
+            // And there they lie.
+            let npz = Npz::open(&out).unwrap();
+            assert!(!npz.is_empty());
+            for (moved, member) in dry["members"].as_array().unwrap().iter().zip(npz.members()) {
+                let (offset, method) = (member.payload_offset().unwrap(), member.method().to_string());
+                assert_eq!(
+                    (&moved["offset_after"], &moved["method_after"]),
+                    (&offset.into(), &method.into()),
+                    "{path}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_aligned_file_is_left_alone_and_a_dry_run_says_so() {
+    let file = "tests/data/model-batch-aligned.npz";
+    let outcome = run(["align", "--in-place", "--dry-run", file]);
+    assert_eq!(
+        (outcome.code, &*outcome.errors),
+        (0, &*format!("npz: {file}: all is aligned already; nothing is written\n"))
+    );
+    // A copy of it would be written.
+    let outcome = run(["align", "--dry-run", "-o", "none.npz", file]);
+    assert!(outcome.errors.contains("0 arrays would move; 1008 bytes before, 1008 after"), "{}", outcome.errors);
+}
+
+#[test]
+fn what_no_storing_makes_borrowable_is_not_counted() {
+    let folder = Folder::new();
+    let swapped = crate::forge::npy("'>f8'", "(1,)", &[0; 8]);
+    let plain = fs::read("tests/data/plain.npy").unwrap();
+    let entries = vec![crate::forge::deflated("swapped.npy", &swapped), crate::forge::deflated("plain.npy", &plain)];
+    let path = folder.write("a.npz", crate::forge::Archive::new(entries).bytes());
+    let outcome = run(["align", "--check", &path]);
+    assert!(outcome.errors.ends_with("; 1 compressed, which --store makes borrowable\n"), "{}", outcome.errors);
+}
+
+#[test]
+fn globs_choose_what_is_copied_but_take_nothing_away_in_place() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let outcome = run(["align", STORED, "--include=*s", "--exclude=labels", "-o", &out]);
+    assert_eq!((outcome.code, outcome.lines().len()), (0, 3));
+    assert_eq!(Npz::open(&out).unwrap().keys().collect::<Vec<_>>(), ["features", "sample_ids"]);
+    assert_eq!(run(["align", "--in-place", "--include=features", &out]).code, 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "optimised it may be done before there is a bar")]
+fn a_bar_moves_within_a_large_member() {
+    let folder = Folder::new();
+    // Words that do not repeat, which take their time to deflate.
+    let words = (1..=6_u64 << 20).map(|i| (i ^ (i >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let bytes: Vec<u8> = words.flat_map(|word| (word ^ (word >> 32)).to_le_bytes()).collect();
+    let array = crate::forge::npy("'|u1'", &format!("({},)", bytes.len()), &bytes);
+    let path = folder.write("a.npz", crate::forge::Archive::new(vec![crate::forge::stored("a.npy", &array)]).bytes());
+    let args = ["align", "--deflate=9", "-o", &folder.at("out.npz"), &path];
+    let text = crate::terminal::on_terminal(&args, &[("NO_COLOR", "1")]);
+    let bars: Vec<_> = text.split(" of 48.00 MiB").collect();
+    let (_, before) = bars.split_last().unwrap();
+    assert!(before.iter().any(|bar| bar.ends_with(" MiB") && !bar.ends_with("48.00 MiB")), "{text:?}");
 }

@@ -139,6 +139,7 @@ fn dates_are_iso_dates_of_their_unit() {
         ("us", 1, "1970-01-01T00:00:00.000001"),
         ("ns", 1_700_000_000_123_456_789, "2023-11-14T22:13:20.123456789"),
         ("as", 1, "1970-01-01T00:00:00.000000000000000001"),
+        ("Y", i64::MAX, "-9223372036854773839"), // as NumPy's overflows
         ("15m", 3, "1970-01-01T00:45"),
         ("D", i64::MIN, "NaT"),
     ] {
@@ -161,6 +162,40 @@ fn what_has_no_form_in_csv_is_not_supported() {
 fn binary_data_is_kept_off_terminals() {
     let text = crate::terminal::on_terminal(&["cat", "tests/data/plain.npy", "--color=never"], &[]);
     assert_eq!(text, "npz: binary data is not written to a terminal; redirect it, or use --csv\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_terminal_gets_does_nothing_to_it() {
+    let folder = Folder::new();
+    let path = folder.at("texts.npz");
+    let mut writer = NpzWriter::create(&path).unwrap();
+    writer.add_strings("\u{1b}[31mkey", &["a\u{1b}]0;title\u{7}", "b\r\tc"]).unwrap();
+    writer.add_bytes("notes.txt", b"one\n\x1b[2Jtwo\tthree\xff").unwrap();
+    writer.add_bytes("image.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
+    writer.finish().unwrap();
+    let terminal =
+        |args: &[&str]| crate::terminal::on_terminal(&[&["cat", &path], args].concat(), &[("NO_COLOR", "1")]);
+    let key = "\u{1b}[31mkey";
+    let shown = "\\u{1b}[31mkey\na\\u{1b}]0;title\\u{7}\n\"b\\r\tc\"\n";
+    assert_eq!(terminal(&["--csv", "--header", key]), shown);
+    assert_eq!(terminal(&["notes.txt"]), "one\n\\u{1b}[2Jtwo\tthree\u{fffd}");
+    assert_eq!(terminal(&["image.png"]), "npz: binary data is not written to a terminal; redirect it\n");
+    // In a pipe bytes are bytes.
+    assert_eq!(fine(["cat", &path, "notes.txt"]).out, b"one\n\x1b[2Jtwo\tthree\xff");
+}
+
+#[test]
+fn what_is_no_value_is_an_error_in_csv() {
+    let folder = Folder::new();
+    let flags = crate::forge::npy("'|b1'", "(3,)", &[1, 0, 2]);
+    let texts = crate::forge::npy("'<U1'", "(1,)", &[0, 0xd8, 0, 0]);
+    for (name, bytes, message) in [("flags.npy", flags, "row 2 has no valid |b1"), ("texts.npy", texts, "row 0 has no")]
+    {
+        let outcome = run(["cat", "--csv", &folder.write(name, bytes)]);
+        assert_eq!(outcome.code, 3);
+        assert!(outcome.errors.contains(message), "{}", outcome.errors);
+    }
 }
 
 /// A plain file of this header, without elements.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::forge::{Archive, deflated, npy, stored};
 use crate::run::{Folder, fine, run};
 
 /// The stored batch with some of its bytes changed.
@@ -59,6 +60,101 @@ fn a_member_can_have_two_problems() {
     assert_eq!((outcome.code, rules), (1, vec!["N2".to_owned(), "Z27".into()]));
 }
 
+/// Member, rule and offset of each line.
+fn found(path: &str, options: &[&str]) -> Vec<(String, String, String)> {
+    let outcome = run(["check"].iter().chain(options).chain([&path]));
+    assert_eq!((outcome.code, &*outcome.errors), (1, ""));
+    let cell = |line: &str, index: usize| line.split('\t').nth(index).unwrap().to_owned();
+    outcome.lines()[1..].iter().map(|line| (cell(line, 1), cell(line, 2), cell(line, 3))).collect()
+}
+
+#[test]
+fn damage_does_not_hide_elements_that_are_no_values_nor_a_bad_header_damage() {
+    let folder = Folder::new();
+    let flags = npy("'|b1'", "(4,)", &[0, 2, 1, 3]);
+    let mut archive = Archive::new(vec![stored("flags.npy", &flags), deflated("packed.npy", &flags)]);
+    archive.lay_out();
+    archive.entries[0].header.crc32 ^= 1;
+    archive.records[0].crc32 ^= 1;
+    let (at, first) = (archive.data_at(0), archive.data_at(0) + (flags.len() - 4) as u64 + 1);
+    let path = folder.write("flags.npz", archive.bytes());
+    let line = |member: &str, rule: &str, offset: String| (member.to_owned(), rule.to_owned(), offset);
+    assert_eq!(
+        found(&path, &[]),
+        [
+            line("flags", "Z27", format!("{at:#x}")),
+            line("flags", "N13", format!("{first:#x}")),
+            line("packed", "N13", "-".into()), // what is compressed has no place in the file
+        ]
+    );
+
+    // Both of a local header's contradictions, and the damage behind them.
+    archive.entries[0].header.crc32 ^= 2;
+    archive.entries[0].header.size += 1;
+    let path = folder.write("header.npz", archive.bytes());
+    let rules = |options: &[&str]| found(&path, options).into_iter().map(|line| line.1).collect::<Vec<_>>();
+    assert_eq!(rules(&["--exclude", "packed"]), ["Z2", "Z2", "Z27"]);
+    assert_eq!(rules(&["--quick"]), ["Z2", "Z2"]);
+}
+
+#[test]
+fn members_of_one_name_are_one_problem_and_the_last_is_looked_at() {
+    let folder = Folder::new();
+    let numbers = npy("'|u1'", "(2,)", &[1, 2]);
+    let mut archive = Archive::new(vec![stored("a.npy", &numbers); 3]);
+    archive.lay_out();
+    archive.entries[2].header.crc32 ^= 1;
+    archive.records[2].crc32 ^= 1;
+    let found = found(&folder.write("twice.npz", archive.bytes()), &[]);
+    let rules: Vec<_> = found.iter().map(|line| &*line.1).collect();
+    assert_eq!(rules, ["Z6", "Z27"]);
+}
+
+#[test]
+fn a_large_member_is_checked_in_parts() {
+    let folder = Folder::new();
+    let (size, bad) = (40_000_003_usize, [16_777_216, 39_999_999]);
+    let mut flags = vec![1_u8; size];
+    let whole = npy("'|b1'", &format!("({size},)"), &flags);
+    let path = folder.write("large.npz", Archive::new(vec![stored("flags.npy", &whole)]).bytes());
+    assert_eq!(fine(["check", &path]).lines().len(), 1);
+
+    bad.iter().for_each(|index| flags[*index] = 7);
+    let archive = Archive::new(vec![stored("flags.npy", &npy("'|b1'", &format!("({size},)"), &flags))]);
+    let outcome = run(["check", &folder.write("large.npz", archive.bytes())]);
+    let at = archive.data_at(0) + (whole.len() - size + bad[0]) as u64;
+    let line = format!("\tflags\tN13\t{at:#x}\telement 16777216 is no valid bool; the first of 2");
+    assert!(outcome.lines()[1].ends_with(&line), "{}", outcome.text());
+    assert_eq!(outcome.lines().len(), 2);
+}
+
+#[test]
+fn an_element_that_is_too_large_to_hold_is_a_problem_and_its_crc_is_still_checked() {
+    let folder = Folder::new();
+    let header = npzmap::Header::new("[('ok', '|b1', (5000,))]".parse().unwrap(), &[1], npzmap::Order::C).unwrap();
+    let mut archive = Archive::new(vec![stored("a.npy", &[header.to_bytes(), vec![1; 5000]].concat())]);
+    archive.lay_out();
+    archive.entries[0].header.crc32 ^= 1;
+    archive.records[0].crc32 ^= 1;
+    let path = folder.write("a.npz", archive.bytes());
+    let rules =
+        |limit: &str| found(&path, &["--max-array-bytes", limit]).into_iter().map(|line| line.1).collect::<Vec<_>>();
+    assert_eq!((rules("4999"), rules("5000")), (vec!["L5".to_owned(), "Z27".into()], vec!["Z27".into()]));
+}
+
+#[test]
+fn a_code_within_a_long_string_has_its_place() {
+    let folder = Folder::new();
+    let mut text = npy("'<U1000'", "(2,)", &[0; 8000]);
+    let payload = text.len() - 8000;
+    text[payload + 4000 + 40..][..4].copy_from_slice(&[0, 0xd8, 0, 0]); // half of a surrogate pair
+    let path = folder.write("text.npy", text);
+    let (member, rule, offset) = found(&path, &[]).remove(0);
+    assert_eq!((&*member, &*rule, offset), ("text", "N14", format!("{:#x}", payload + 4040)));
+    let outcome = run(["check", &path]);
+    assert!(outcome.text().contains("string 1: a code that is no character"), "{}", outcome.text());
+}
+
 #[test]
 fn elements_that_are_no_values_are_found_in_records_too() {
     let folder = Folder::new();
@@ -73,7 +169,7 @@ fn elements_that_are_no_values_are_found_in_records_too() {
     let bytes = [header.unwrap().to_bytes(), vec![7, 1, 0, 7, 1, 2]].concat();
     let outcome = run(["check", &folder.write("record.npy", bytes)]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.lines()[1].ends_with("element 1 is no valid bool; its bytes can be taken as u8"));
+    assert!(outcome.lines()[1].ends_with("element 1 is no valid bool"));
 }
 
 #[test]

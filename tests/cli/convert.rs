@@ -134,6 +134,12 @@ fn a_folder_gets_npy_files_from_both() {
     fine(["convert", &path, &folder.at("a/")]);
     fine(["convert", &path, &folder.at("t.safetensors")]);
     fine(["convert", &folder.at("t.safetensors"), &folder.at("b")]);
+    for dry_run in [None, Some("-n")] {
+        let (tensors, b) = (folder.at("t.safetensors"), folder.at("b"));
+        let again = run(["convert", &tensors, &b].into_iter().chain(dry_run));
+        assert_eq!(again.code, 2);
+        assert!(again.errors.contains("is there already; --force overwrites it"), "{}", again.errors);
+    }
     for name in ["a/layer/f.npy", "b/layer/f.npy"] {
         assert_eq!(Npy::open(folder.at(name)).unwrap().read::<f32, Ix2>().unwrap()[(1, 0)], 4.0);
     }
@@ -171,4 +177,37 @@ fn a_key_is_for_csv_only() {
     let folder = Folder::new();
     let outcome = run(["convert", "--key", "labels", "tests/data/model-batch.npz", &folder.at("out.safetensors")]);
     assert_eq!((outcome.code, folder.names()), (2, Vec::new()));
+}
+
+#[test]
+fn options_and_targets_that_do_not_fit_are_refused() {
+    let folder = Folder::new();
+    let tensors = folder.at("t.safetensors");
+    fine(["convert", "tests/data/plain.npy", &tensors]);
+    let batch = "tests/data/model-batch.npz";
+    for args in [
+        [batch, &folder.at("f"), "--header"],
+        [batch, &folder.at("x.csv"), "--bf16"],
+        [&tensors, &folder.at("x.npz"), "--bf16"],
+        [&tensors, &folder.at("x.npy"), "--json"],
+        [batch, &folder.at("x.npy"), "--json"],
+    ] {
+        let outcome = run(["convert"].into_iter().chain(args));
+        assert_eq!((outcome.code, folder.names()), (2, vec!["t.safetensors".to_owned()]), "{args:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_fails_where_the_real_one_would() {
+    let folder = Folder::new();
+    let mut bytes = fs::read("tests/data/model-batch-stored.npz").unwrap();
+    bytes[190] ^= 1; // in the first element of features
+    let damaged = folder.write("damaged.npz", bytes);
+    for out in ["out.csv", "out.safetensors", "out/", "none/out.csv"] {
+        let args = ["convert", "--include=features", &damaged, &folder.at(out)];
+        let [dry, real] = [Some("-n"), None].map(|dry_run| run(args.into_iter().chain(dry_run)));
+        assert_eq!((dry.code, &dry.errors), (3, &real.errors));
+        assert_eq!(real.code, 3, "{out}");
+        assert_eq!(folder.names(), ["damaged.npz"]);
+    }
 }

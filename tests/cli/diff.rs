@@ -194,3 +194,71 @@ fn memory_is_bounded_whatever_the_size() {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &document["differences"][0]["elements"]), (Some(1), &1.into()));
 }
+
+/// A plain file of these elements.
+fn plain(folder: &Folder, name: &str, dtype: &str, elements: &[&[u8]]) -> String {
+    let header = npzmap::Header::new(dtype.parse().unwrap(), &[elements.len()], npzmap::Order::C).unwrap();
+    folder.write(name, [header.to_bytes(), elements.concat()].concat())
+}
+
+#[test]
+fn integers_and_floats_are_compared_exactly() {
+    let exact = 1_i64 << 53;
+    let (a, b) = (array![exact + 1, 7, i64::MAX], array![exact as f64, 7.0, i64::MAX as f64]);
+    // 2^63 - 1 is no f64; its nearest is 2^63.
+    let outcome = diff(&a, &b, &[]);
+    assert_eq!((numbers(&outcome).2, numbers(&outcome).3), (2.into(), 1.into()));
+    let outcome = diff(&b, &a, &["--atol=0.5"]);
+    assert_eq!(numbers(&outcome).2, 2);
+    assert_eq!(numbers(&diff(&array![1_i32, 2], &array![1.5, 2.0], &[])).3, 0.5);
+}
+
+#[test]
+fn long_doubles_have_differences_and_nan() {
+    let folder = Folder::new();
+    // x86's 80 bits: the mantissa with its leading one, then exponent and sign.
+    let long = |mantissa: u64, exponent: u16| [&mantissa.to_le_bytes()[..], &exponent.to_le_bytes(), &[0; 6]].concat();
+    let (one, next, two) = (long(1 << 63, 0x3fff), long((1 << 63) + 1, 0x3fff), long(1 << 63, 0x4000));
+    let (huge, huger, nan) = (long(1 << 63, 0x7ff0), long((1 << 63) + 1, 0x7ff0), long(3 << 62, 0x7fff));
+    let compared = |a: &[&[u8]], b: &[&[u8]], options: &[&str]| {
+        let (a, b) = (plain(&folder, "a.npy", "<f16", a), plain(&folder, "b.npy", "<f16", b));
+        run([&["diff", "--json", &a, &b], options].concat())
+    };
+    let outcome = compared(&[&one, &two], &[&one, &one], &[]);
+    assert_eq!(numbers(&outcome), (1, vec!["values"].into(), 1.into(), 1.0.into(), 1.0.into()));
+    // The last of 64 bits, and numbers that no f64 comes near to.
+    assert_eq!(numbers(&compared(&[&next], &[&one], &[])).3, 2_f64.powi(-63));
+    let outcome = compared(&[&huge], &[&huger], &[]);
+    assert_eq!((numbers(&outcome).2, numbers(&outcome).3), (1.into(), Value::Null));
+    let same: &[&[u8]] = &[&nan, &one];
+    assert_eq!(numbers(&compared(same, same, &[])).2, 1);
+    assert_eq!(compared(same, same, &["--equal-nan"]).code, 0);
+}
+
+#[test]
+fn a_relative_difference_is_that_to_what_is_not_zero() {
+    let outcome = diff(&array![1.0, 3.0], &array![0.0, 2.0], &[]);
+    assert_eq!((numbers(&outcome).3, numbers(&outcome).4), (1.0.into(), 0.5.into()));
+    assert_eq!(numbers(&diff(&array![1.0], &array![0.0], &[])).4, Value::Null);
+}
+
+#[test]
+fn keys_choose_and_are_in_one_of_the_two() {
+    let (a, b) = ("tests/data/model-batch.npz", "tests/data/weights.npz");
+    let outcome = run(["diff", a, b, "labels", "optim/step.npy"]);
+    let whats: Vec<_> = outcome.lines()[1..].iter().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
+    assert_eq!((outcome.code, whats), (1, vec!["removed".to_owned(), "added".into()]));
+    let outcome = run(["diff", a, b, "lables"]);
+    assert_eq!(outcome.code, 5);
+    assert!(outcome.errors.ends_with("did you mean 'labels'?\n"), "{}", outcome.errors);
+    assert_eq!(run(["diff", a, b, "labels", "--include=*"]).code, 2);
+}
+
+#[test]
+fn a_single_item_is_held_within_the_limit() {
+    let folder = Folder::new();
+    let item = vec![1; 4000];
+    let (a, b) = (plain(&folder, "a.npy", "|V4000", &[&item]), plain(&folder, "b.npy", "|V4000", &[&item]));
+    let diff = |limit: &str| run(["diff", "--max-array-bytes", limit, &a, &b]);
+    assert_eq!([diff("7999").code, diff("8000").code], [3, 0]);
+}

@@ -144,3 +144,47 @@ fn a_dry_run_makes_nothing() {
     assert_eq!((folder.names().len(), outcome.json()["members"].as_array().unwrap().len()), (0, 4));
     assert_eq!(outcome.json()["members"][3]["file"], folder.at("out/optim/step.npy"));
 }
+
+#[test]
+fn a_dry_run_fails_where_the_real_one_would() {
+    let folder = Folder::new();
+    let mut bytes = fs::read("tests/data/model-batch-stored.npz").unwrap();
+    bytes[190] ^= 1; // in the first element of features
+    let damaged = folder.write("damaged.npz", bytes);
+    let errors = |args: &[&str]| {
+        let [dry, real] = [&["extract", "-n"][..], &["extract"]].map(|extract| run([extract, args].concat()));
+        assert_eq!((dry.code, &dry.errors), (real.code, &real.errors), "{args:?}");
+        (dry.code, dry.errors)
+    };
+    assert_eq!(errors(&[&damaged, "features", "-d", &folder.at("out")]).0, 3);
+    // A file where a folder should be, and one that is the folder.
+    fs::create_dir_all(folder.at("a")).unwrap();
+    folder.write("a/optim", "");
+    let weights = "tests/data/weights.npz";
+    let (code, errors_of_a) = errors(&[weights, "optim/step", "-d", &folder.at("a")]);
+    assert_eq!((code, errors_of_a.contains("is there already")), (2, true), "{errors_of_a}");
+    assert_eq!(run(["extract", "-n", weights, "-d", &folder.at("a/optim")]).code, 3);
+}
+
+#[test]
+fn keys_and_globs_together_are_refused() {
+    let folder = Folder::new();
+    let outcome = run(["extract", "tests/data/weights.npz", "-d", &folder.at(""), "optim/step", "--include=*"]);
+    assert_eq!((outcome.code, folder.names()), (2, Vec::new()));
+}
+
+#[test]
+fn advice_names_what_the_command_has() {
+    let folder = Folder::new();
+    let array = fs::read("tests/data/plain.npy").unwrap();
+    let path = folder.write("twice.npz", Archive::new(vec![stored("a.npy", &array), stored("a.npy", &array)]).bytes());
+    for (args, advice) in [
+        (["cat", &path, "a"], "`npz check` looks at that one"),
+        (["show", "tests/data/keys.npz", "notes.txt"], "`npz cat` writes its bytes"),
+        (["show", "Cargo.toml", "x"], "not an .npz archive, or cut off"),
+    ] {
+        let errors = run(args).errors;
+        assert!(errors.contains(advice), "{errors}");
+        assert!(["Npz::", "Duplicates::", "Limits::", "()"].iter().all(|word| !errors.contains(word)), "{errors}");
+    }
+}

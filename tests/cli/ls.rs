@@ -27,6 +27,18 @@ fn a_mistyped_command_is_not_taken_for_a_file() {
 }
 
 #[test]
+fn a_value_of_an_option_is_neither_a_command_nor_a_file() {
+    let path = "tests/data/model-batch.npz";
+    for args in [&[path, "--include", "cat"][..], &["--include", "cat", path], &["--color", "never", path, "-s", "key"]]
+    {
+        assert_eq!(fine(args).lines()[0], fine(["ls", path]).lines()[0], "{args:?}");
+    }
+    let mistyped = run(["--color", "never", "lss", path]);
+    assert_eq!(mistyped.code, 2);
+    assert!(mistyped.errors.contains("'ls'"), "{}", mistyped.errors);
+}
+
+#[test]
 fn columns_come_in_the_order_asked_for() {
     let outcome = fine(["ls", "--columns", "map,key,npy", "tests/data/weights.npz"]);
     let lines = outcome.lines();
@@ -100,9 +112,38 @@ fn one_bad_member_is_a_row_and_the_others_are_listed() {
 #[test]
 fn files_that_cannot_be_opened_leave_the_others_listed() {
     let outcome = run(["ls", "--json", "tests/data/none.npz", "tests/data/empty.npz"]);
-    assert_eq!((outcome.code, outcome.json().as_array().unwrap().len()), (3, 1));
-    assert_eq!(outcome.errors, "npz: tests/data/none.npz: No such file or directory (os error 2)\n");
-    assert_eq!(run(["ls", "--json", "none.npz", "nor.npz"]).text(), "[]\n");
+    let error = "tests/data/none.npz: No such file or directory (os error 2)";
+    assert_eq!(outcome.errors, format!("npz: {error}\n"));
+    let documents = outcome.json();
+    assert_eq!((outcome.code, documents.as_array().unwrap().len()), (3, 2));
+    assert_eq!((&documents[0]["error"], &documents[1]["members"]), (&error.into(), &serde_json::json!([])));
+    let outcome = run(["ls", "--json", "none.npz"]);
+    assert_eq!((outcome.code, &outcome.json()["file"], &outcome.json()["schema"]), (3, &"none.npz".into(), &1.into()));
+    let outcome = run(["align", "--check", "--json", "none.npz"]);
+    assert_eq!((outcome.code, &outcome.json()["file"]), (3, &"none.npz".into()));
+}
+
+#[test]
+fn several_files_are_one_table_in_a_pipe() {
+    let [a, b] = ["tests/data/plain.npy", "tests/data/plain-f.npy"];
+    let outcome = fine(["ls", "--columns=key,bytes", a, b]);
+    assert_eq!(outcome.text(), format!("file\tkey\tbytes\n{a}\tplain\t48\n{b}\tplain-f\t48\n"));
+    let outcome = run(["align", "--check", "tests/data/model-batch-aligned.npz", "tests/data/positional.npz"]);
+    assert_eq!(
+        outcome.lines()[..2],
+        ["file\tkey\tmethod\tbefore\tafter", "tests/data/model-batch-aligned.npz\tfeatures\tstored\t192\t-"]
+    );
+    assert!(outcome.lines()[1..].iter().all(|line| line.split('\t').count() == 5), "{}", outcome.text());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn several_files_have_their_own_tables_on_a_terminal() {
+    let [a, b] = ["tests/data/plain.npy", "tests/data/plain-f.npy"];
+    let text = crate::terminal::on_terminal(&["ls", "--columns=key,bytes", a, b], &[("NO_COLOR", "1")]);
+    let sum = "1 of 1 array maps without a copy";
+    let expected = format!("{a}:\nkey    bytes\nplain     48\n{sum}\n{b}:\nkey      bytes\nplain-f     48\n{sum}\n");
+    assert_eq!(text, expected);
 }
 
 #[test]
@@ -154,8 +195,20 @@ fn the_sentence_counts_what_alignment_cannot_mend() {
         last("tests/data/model-batch.npz"),
         "0 of 3 arrays map without a copy; `npz align --store` makes it all of them"
     );
-    assert_eq!(last("tests/data/plain-be.npy"), "0 of 1 array maps without a copy; 1 of the other byte order");
-    assert!(last("tests/data/object.npz").ends_with("3 of pickled objects"), "{}", last("tests/data/object.npz"));
+    assert_eq!(
+        last("tests/data/plain-be.npy"),
+        "0 of 1 array maps without a copy; 1 of the other byte order, which NumPy's `astype` changes"
+    );
+    assert!(
+        last("tests/data/object.npz").ends_with("3 of pickled objects, which only NumPy reads"),
+        "{}",
+        last("tests/data/object.npz")
+    );
+    let folder = Folder::new();
+    let array = fs::read("tests/data/plain.npy").unwrap();
+    let twice = ["a.npy", "a.npy", "b.npy"].map(|name| crate::forge::stored(name, &array)).into();
+    let sum = last(&folder.write("twice.npz", crate::forge::Archive::new(twice).bytes()));
+    assert!(sum.ends_with("; 2 cannot be read, and `npz check` tells why"), "{sum}");
 }
 
 #[test]

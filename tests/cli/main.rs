@@ -10,6 +10,7 @@ mod check;
 mod convert;
 mod diff;
 mod extract;
+mod interrupt;
 mod ls;
 mod pack;
 mod run;

@@ -133,3 +133,110 @@ fn standard_input_is_read_once_only() {
     assert!(outcome.errors.ends_with("standard input can be read once only\n"), "{}", outcome.errors);
     assert_eq!(folder.names(), [""; 0]);
 }
+
+#[test]
+fn csv_without_rows_has_the_columns_that_are_named() {
+    let folder = Folder::new();
+    for (csv, header, shape) in [("", "auto", "(0,)"), ("x,y\n", "yes", "(0, 2)"), ("x\n", "yes", "(0,)")] {
+        let (path, out) = (folder.write("t.csv", csv), folder.at("out.npz"));
+        let packed = fine(["pack", "-fo", &out, "--header", header, &path]);
+        assert_eq!(packed.lines()[1], format!("t\t<f8\t{shape}\t0"));
+        assert_eq!(Npz::open(&out).unwrap().member("t").unwrap().header().unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn blanks_are_part_of_a_text_and_nothing_around_a_number() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let text = "\" a \",b\n c,\"\"\n";
+    fine(["pack", "-o", &out, &folder.write("t.csv", text)]);
+    assert_eq!(fine(["cat", "--csv", &out]).text(), " a ,b\n c,\n");
+    let packed = fine(["pack", "-fo", &out, &folder.write("t.csv", " 1, -2\n 3 ,\t4\n")]);
+    assert_eq!(packed.lines()[1], "t\t<i8\t(2, 2)\t32");
+}
+
+#[test]
+fn what_is_held_in_memory_is_bounded() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let path = folder.write("t.csv", "1\n".repeat(100));
+    let pack = |limit: &str| run(["pack", "-fo", &out, "--max-array-bytes", limit, &path]);
+    // 200 bytes of text, 800 of numbers.
+    assert_eq!([pack("199").code, pack("799").code, pack("800").code], [3, 3, 0]);
+    assert!(pack("799").errors.contains("--max-array-bytes raises it"), "{}", pack("799").errors);
+    let npy = fs::read("tests/data/plain.npy").unwrap();
+    let mut command = npz(["pack", "-fo", &out, "--max-array-bytes=100", "x=-"]);
+    assert_eq!(outcome(command.write_stdin(npy)).code, 3);
+}
+
+#[test]
+fn keys_are_not_empty_and_options_for_csv_need_csv() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let outcome = run(["pack", "-o", &out, "=tests/data/plain.npy"]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.errors.contains("the key is empty"), "{}", outcome.errors);
+    for option in ["--dtype=f4", "--header=no"] {
+        let outcome = run(["pack", "-o", &out, option, "tests/data/plain.npy"]);
+        assert_eq!((outcome.code, folder.names()), (2, Vec::new()));
+        assert!(outcome.errors.contains("are for CSV"), "{}", outcome.errors);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_of_files_need_not_be_text() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::Path;
+
+    let folder = Folder::new();
+    let root = folder.at("");
+    let at = |name: &[u8]| Path::new(&root).join(OsStr::from_bytes(name)).into_os_string();
+    let (input, output) = (at(b"\xff.npy"), at(b"\xfe.npz"));
+    fs::copy("tests/data/plain.npy", &input).unwrap();
+    let named = OsString::from_vec([b"w=", input.as_bytes()].concat());
+    fine([OsStr::new("pack"), "-o".as_ref(), &output, &named]);
+    assert_eq!(Npz::open(&output).unwrap().keys().collect::<Vec<_>>(), ["w"]);
+    let refused = run([OsStr::new("pack"), "-fo".as_ref(), &output, &input]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.errors.contains("keys are UTF-8; name one with KEY=FILE"), "{}", refused.errors);
+    let tensors = at(b"\xfd.safetensors");
+    fine([OsStr::new("convert"), &output, &tensors]);
+    assert!(fs::exists(&tensors).unwrap());
+}
+
+#[test]
+fn a_dry_run_looks_at_all_that_is_looked_at() {
+    let folder = Folder::new();
+    let plain = "tests/data/plain.npy";
+    for args in [
+        &["-o", &folder.at("none/out.npz"), plain][..],
+        &["-fo", &folder.at(""), plain],
+        &["-o", &folder.at("out.npz"), "none/other.npy"],
+    ] {
+        let [dry, real] = [&["pack", "-n"][..], &["pack"]].map(|pack| run([pack, args].concat()));
+        assert_eq!((dry.code, &dry.errors), (real.code, &real.errors), "{args:?}");
+        assert!(dry.code > 0);
+    }
+    let document = fine(["pack", "-n", "--json", "-o", &folder.at("out.npz"), plain]).json();
+    fine(["pack", "-o", &folder.at("out.npz"), plain]);
+    assert_eq!(document["bytes"], fs::metadata(folder.at("out.npz")).unwrap().len());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "optimised it may be done before there is a bar")]
+fn a_bar_moves_within_a_large_array() {
+    let folder = Folder::new();
+    let size = 3 << 30;
+    let header = npzmap::Header::new("|u1".parse().unwrap(), &[size], npzmap::Order::C).unwrap().to_bytes();
+    let path = folder.write("large.npy", &header);
+    // A hole: it takes no room. A dry run reads it as the real one would.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((header.len() + size) as u64).unwrap();
+    let text = crate::terminal::on_terminal(&["pack", "-n", "-o", &folder.at("out.npz"), &path], &[("NO_COLOR", "1")]);
+    let bars: Vec<_> = text.split(" of 3.00 GiB").collect();
+    let (_, before) = bars.split_last().unwrap();
+    assert!(before.iter().any(|bar| !bar.ends_with("3.00 GiB")), "{text:?}");
+}

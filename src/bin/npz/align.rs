@@ -1,17 +1,21 @@
 //! `npz align`: the same archive with elements where a map can lend them.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use npzmap::{ErrorKind, Escaped, Member, MemberOptions, Method, Npz, NpzWriter};
+use npzmap::{ErrorKind, Escaped, Header, Member, MemberOptions, Method, NpzWriter, Sink};
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
 use crate::console::{Console, Style};
+use crate::counter::Counter;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::Input;
+use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
 use crate::progress::Progress;
+use crate::select::{Globs, Select};
 use crate::table::{Cell, Table};
 
 #[derive(clap::Args)]
@@ -22,9 +26,10 @@ Examples:
   npz align --check model.npz optimizer.npz
   npz align --dry-run --in-place model.npz
 
-It prints where the elements of each array lay and where they lie now. Compressed members stay compressed unless
+It prints where the elements of each array lay and where they lie now, or would lie. Compressed members stay compressed unless
 --store or --deflate says otherwise. CRC-32s are checked on the way; a damaged member ends it, and nothing is written.
-With --check nothing is written either, and the exit code is 1 if an array is not aligned.")]
+With --check nothing is written either, and the exit code is 1 if an array is not aligned. --include and --exclude
+choose the members that go into OUT, or that --check looks at.")]
 #[command(group = clap::ArgGroup::new("mode").required(true).args(["output", "in_place", "check"]))]
 pub(crate) struct Options {
     /// The archive; several with --in-place or --check
@@ -36,11 +41,11 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 
     /// Replace the archive itself, by a file that is written beside it and renamed
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["include", "exclude"])]
     in_place: bool,
 
     /// Write nothing; exit code 1 if an array is not aligned
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["store", "deflate", "force", "dry_run"])]
     check: bool,
 
     /// Store what is compressed, so that it can be borrowed, too
@@ -58,6 +63,9 @@ pub(crate) struct Options {
     /// One JSON document; an array of them for several files
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    globs: Globs,
 
     #[command(flatten)]
     writing: Writing,
@@ -81,19 +89,40 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         let output = output.display();
         return Err(Failure::new(Code::Usage, format!("one archive goes into {output}; --in-place takes several")));
     }
-    let mut documents = Documents::new(&mut out, several && options.json);
-    for path in &options.files {
-        let Some(report) = problems.survive(console, align(options, path))? else { continue };
-        if options.check && !report.aligned() {
-            problems.note(Code::Found);
+    let select = options.globs.compile()?;
+    if options.json {
+        let mut documents = Documents::new(&mut out, several);
+        for path in &options.files {
+            match align(options, &select, path) {
+                Ok(report) => {
+                    report.judge(options, &mut problems);
+                    documents.print(&report)?;
+                }
+                Err(failure) => {
+                    documents.error(path, &failure)?;
+                    problems.complain(console, failure);
+                }
+            }
         }
-        if options.json {
-            documents.print(&report)?;
-        } else {
-            report.print(documents.plain(), console, several)?;
-        }
+        documents.finish()?;
+        return Ok(problems);
     }
-    documents.finish()?;
+    let mut sums = Vec::new();
+    let mut table = Table::of_files(&mut out, console, &["key", "method", "before", "after"], several)?;
+    for path in &options.files {
+        let Some(report) = problems.survive(console, align(options, &select, path))? else { continue };
+        report.judge(options, &mut problems);
+        table.begin(path)?;
+        for member in report.members.iter().filter(|member| member.array) {
+            table.row(member.cells())?;
+        }
+        table.end(&report)?;
+        sums.push(format!("{}: {report}", report.file));
+    }
+    table.finish()?;
+    out.flush()?;
+    // Standard output of a pipe has rows alone.
+    sums.iter().filter(|_| !console.terminal).for_each(|sum| console.note(sum));
     Ok(problems)
 }
 
@@ -108,7 +137,18 @@ struct Report {
     bytes_after: Option<u64>,
     members: Vec<Moved>,
     #[serde(skip)]
-    written: bool,
+    done: Done,
+}
+
+/// What was done about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Checked,
+    /// Nothing was to be done; in a dry run neither.
+    LeftAlone,
+    Written,
+    /// In a dry run.
+    Counted,
 }
 
 /// Where the elements of a member lay and lie, or its content if it is no array.
@@ -122,46 +162,54 @@ struct Moved {
     offset_after: Option<u64>,
     aligned_before: bool,
     aligned_after: Option<bool>,
+    /// Whether its elements could be borrowed at all.
+    #[serde(skip)]
+    borrowable: bool,
+    #[serde(skip)]
+    preamble: u64,
 }
 
-fn align(options: &Options, path: &Path) -> Result<Report> {
+fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
     let input = Input::open(path, &options.reading)?;
     let Some(npz) = input.archive() else {
         let text = format!("{}: a plain .npy file; NumPy and `npz pack` align it", path.display());
         return Err(Failure::new(Code::Usage, text));
     };
     let bytes_before = size(path)?;
-    let members = npz.members().map(|member| before(&member, options.align)).collect::<Result<_>>()?;
+    let chosen: Vec<_> = npz.members().filter(|member| select.takes(&member.key())).collect();
+    let members = chosen.iter().map(|member| before(member, options.align)).collect::<Result<_>>()?;
     let target = if options.in_place { Some(path) } else { options.output.as_deref() };
     let output = target.map(|target| target.to_string_lossy().into_owned());
-    let (file, written) = (path.to_string_lossy().into_owned(), target.is_some() && !options.writing.dry_run);
+    let (file, done) = (path.to_string_lossy().into_owned(), Done::Checked);
     let (schema, align) = (SCHEMA, options.align);
-    let mut report = Report { schema, file, output, align, bytes_before, bytes_after: None, members, written };
+    let mut report = Report { schema, file, output, align, bytes_before, bytes_after: None, members, done };
     let Some(target) = target else { return Ok(report) };
     if !options.in_place {
         options.writing.check(target)?;
     }
-    if options.writing.dry_run {
-        // Written nowhere, to learn what it comes to.
-        let counter = write(NpzWriter::new(Counter::default())?, npz, options)?;
-        report.bytes_after = Some(counter.length);
-        return Ok(report);
-    }
     let recoded = options.store || options.deflate.is_some();
     if options.in_place && !recoded && report.aligned() {
         report.bytes_after = Some(bytes_before);
-        report.written = false;
+        report.done = Done::LeftAlone;
         return Ok(report);
     }
-    write(NpzWriter::create(target)?, npz, options)?;
-    let written = options.reading.options().open(target)?;
-    report.bytes_after = Some(size(target)?);
-    for (moved, member) in report.members.iter_mut().zip(written.members()) {
-        let after = before(&member, options.align)?;
-        moved.method_after = Some(after.method_before);
-        moved.offset_after = after.offset_before;
-        moved.aligned_after = Some(after.aligned_before);
+    let size_after = |member: &Member<'_>| if options.store { member.size() } else { member.compressed_size() };
+    let progress = Progress::new(chosen.iter().map(size_after));
+    if options.writing.dry_run {
+        // Written nowhere, to learn what it comes to.
+        let counter = write(NpzWriter::new(Counter::default())?, &chosen, &mut report.members, options, &progress)?;
+        report.bytes_after = Some(counter.length);
+        report.done = Done::Counted;
+        return Ok(report);
     }
+    let (writer, _guard) = match options.in_place {
+        true => Guard::around(|| NpzWriter::create(target), NpzWriter::temporary_path)?,
+        false => options.writing.create(target)?,
+    };
+    let file = writer.temporary_path().to_owned();
+    progress.follow(&file, || write(writer, &chosen, &mut report.members, options, &progress))?;
+    report.bytes_after = Some(size(target)?);
+    report.done = Done::Written;
     Ok(report)
 }
 
@@ -170,69 +218,61 @@ fn size(path: &Path) -> Result<u64> {
 }
 
 fn before(member: &Member<'_>, align: u64) -> Result<Moved> {
-    let array = match member.header() {
-        Ok(_) => true,
-        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => false,
+    let header = match member.header() {
+        Ok(header) => Some(header),
+        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => None,
         Err(error) => return Err(error.into()),
+    };
+    let is_borrowable = |header: &Header| {
+        let dtype = header.dtype();
+        !dtype.has_object() && (dtype.is_native() || header.count() == 0)
     };
     let offset_before = member.payload_offset()?;
     Ok(Moved {
         key: member.key().into(),
-        array,
+        array: header.is_some(),
         method_before: member.method().to_string(),
         method_after: None,
         offset_before,
         offset_after: None,
-        aligned_before: offset_before.is_none_or(|offset| offset % align == 0),
+        aligned_before: is_aligned(offset_before, align),
         aligned_after: None,
+        borrowable: header.as_ref().is_some_and(is_borrowable),
+        preamble: header.map_or(0, |header| header.preamble_size() as u64),
     })
 }
 
-fn write<S: npzmap::Sink>(writer: NpzWriter<S>, npz: &Npz, options: &Options) -> Result<S::Finished> {
+/// Copies the members, and notes where they come to lie.
+fn write<S: Sink>(
+    writer: NpzWriter<S>,
+    members: &[Member<'_>],
+    moved: &mut [Moved],
+    options: &Options,
+    progress: &Progress,
+) -> Result<S::Finished> {
     let mut writer = writer.align(options.align)?;
-    let progress = Progress::new(npz.members().map(|member| member.compressed_size()));
-    for member in npz {
-        let coding = match (options.store, options.deflate) {
-            (true, _) => MemberOptions::new().store(),
-            (_, Some(level)) => MemberOptions::new().deflate(level),
+    for (member, moved) in members.iter().zip(moved) {
+        let (coding, method) = match (options.store, options.deflate) {
+            (true, _) => (MemberOptions::new().store(), Method::Stored),
+            (_, Some(level)) => (MemberOptions::new().deflate(level), Method::Deflated),
             // What is stored is moved, what is compressed stays so.
-            _ => MemberOptions::new(),
+            _ => (MemberOptions::new(), member.method()),
         };
-        writer.copy_with(&member, coding)?;
-        progress.add(member.compressed_size());
+        writer.copy_with(member, coding)?;
+        // Nothing stands behind its content.
+        let content = writer.position().saturating_sub(member.size());
+        let offset = (method == Method::Stored).then_some(content + moved.preamble);
+        moved.method_after = Some(method.to_string());
+        moved.offset_after = offset;
+        moved.aligned_after = Some(is_aligned(offset, options.align));
+        progress.at(writer.position());
     }
     Ok(writer.finish()?)
 }
 
-/// Bytes that are only counted.
-#[derive(Default)]
-struct Counter {
-    position: u64,
-    length: u64,
-}
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.position += bytes.len() as u64;
-        self.length = self.length.max(self.position);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Counter {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (start, by) = match to {
-            SeekFrom::Start(position) => (position, 0),
-            SeekFrom::End(by) => (self.length, by),
-            SeekFrom::Current(by) => (self.position, by),
-        };
-        self.position = start.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
-    }
+/// What is compressed has no place that matters.
+fn is_aligned(offset: Option<u64>, align: u64) -> bool {
+    offset.is_none_or(|offset| offset % align == 0)
 }
 
 impl Report {
@@ -240,46 +280,32 @@ impl Report {
         self.members.iter().all(|member| !member.array || member.aligned_before)
     }
 
-    fn print(&self, out: &mut impl Write, console: &Console, several: bool) -> Result<()> {
-        if several {
-            writeln!(out, "{}:", Escaped(&self.file))?;
+    fn judge(&self, options: &Options, problems: &mut Problems) {
+        if options.check && !self.aligned() {
+            problems.note(Code::Found);
         }
-        let mut table = Table::new(&mut *out, console, &["key", "method", "before", "after"])?;
-        for member in self.members.iter().filter(|member| member.array) {
-            table.row(member.cells(self.written))?;
-        }
-        table.finish()?;
-        // In a pipe it would not be a row.
-        match console.terminal {
-            true => writeln!(out, "{}", self.sum())?,
-            false => {
-                out.flush()?;
-                console.note(format_args!("{}: {}", self.file, self.sum()));
-            }
-        }
-        Ok(())
     }
+}
 
-    fn sum(&self) -> String {
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arrays = || self.members.iter().filter(|member| member.array);
         let misaligned = arrays().filter(|member| !member.aligned_before).count();
         let (stored, align) = (arrays().filter(|member| member.offset_before.is_some()).count(), self.align);
+        let moved = arrays().filter(|member| member.offset_before != member.offset_after).count();
         let (before, after) = (self.bytes_before, self.bytes_after.unwrap_or_default());
-        let mut sum = if self.output.is_none() {
-            format!("{} of {stored} stored arrays are aligned to {align} bytes", stored - misaligned)
-        } else if self.written {
-            let moved = arrays().filter(|member| member.offset_before != member.offset_after).count();
-            format!("{moved} arrays moved; {before} bytes before, {after} after")
-        } else if misaligned == 0 && before == after {
-            "all is aligned already; nothing was written".into()
-        } else {
-            format!("{misaligned} arrays would be aligned; {before} bytes before, {after} after")
-        };
-        match arrays().filter(|member| member.stays_compressed()).count() {
-            0 => {}
-            kept => sum += &format!("; {kept} compressed, which --store makes borrowable"),
+        match self.done {
+            Done::Checked => {
+                write!(f, "{} of {stored} stored arrays are aligned to {align} bytes", stored - misaligned)?
+            }
+            Done::LeftAlone => f.write_str("all is aligned already; nothing is written")?,
+            Done::Written => write!(f, "{moved} arrays moved; {before} bytes before, {after} after")?,
+            Done::Counted => write!(f, "{moved} arrays would move; {before} bytes before, {after} after")?,
         }
-        sum
+        match arrays().filter(|member| member.borrowable && member.stays_compressed()).count() {
+            0 => Ok(()),
+            kept => write!(f, "; {kept} compressed, which --store makes borrowable"),
+        }
     }
 }
 
@@ -288,19 +314,18 @@ impl Moved {
         *self.method_after.as_ref().unwrap_or(&self.method_before) != Method::Stored.to_string()
     }
 
-    fn cells(&self, written: bool) -> Vec<Cell> {
+    fn cells(&self) -> Vec<Cell> {
         let offset = |offset: Option<u64>| offset.map_or("-".into(), |offset| offset.to_string());
         let method = match &self.method_after {
             Some(after) if *after != self.method_before => format!("{} → {after}", self.method_before),
             _ => self.method_before.clone(),
         };
         let style = |aligned: bool| if aligned { Style::Good } else { Style::Notable };
-        let after = if written { offset(self.offset_after) } else { "-".into() };
         vec![
             Escaped(&self.key).to_string().into(),
             method.into(),
             Cell::new(offset(self.offset_before), style(self.aligned_before)),
-            Cell::new(after, style(self.aligned_after.unwrap_or(true))),
+            Cell::new(offset(self.offset_after), style(self.aligned_after.unwrap_or(true))),
         ]
     }
 }

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use npzmap::{Limits, OpenOptions};
+use npzmap::{Limits, NpzWriter, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
+use crate::interrupt::Guard;
 use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
 
 /// Look at NumPy's .npz archives and their values; check, align, take apart, build and compare them.
@@ -14,7 +15,7 @@ use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
 #[command(name = "npz", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "`npz FILE` is `npz ls FILE`. `npz help COMMAND` has examples.\n\n\
 Exit codes: 0 fine, 1 a difference or a problem was found, 2 usage, 3 unreadable or corrupt, 4 not supported, \
-5 no such key.")]
+5 no such key; 130 and 143 ended by a signal.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -62,10 +63,14 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    pub(crate) fn limit(&self) -> u64 {
+        const DEFAULT: u64 = 16 << 30; // that of `Limits`
+        self.max_array_bytes.unwrap_or(DEFAULT)
+    }
+
     /// Refuses to hold more than the limit.
     pub(crate) fn check(&self, key: &str, bytes: usize) -> Result<()> {
-        const DEFAULT: u64 = 16 << 30; // that of `Limits`
-        let limit = self.max_array_bytes.unwrap_or(DEFAULT);
+        let limit = self.limit();
         if bytes as u64 <= limit {
             return Ok(());
         }
@@ -97,29 +102,71 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// Refuses a target that is there.
+    /// Refuses a target that is there, or that cannot be.
     pub(crate) fn check(&self, target: &Path) -> Result<()> {
-        if self.force || target.symlink_metadata().is_err() {
-            return Ok(());
+        let found = target.symlink_metadata();
+        if found.is_ok() && !self.force {
+            return Err(Failure::new(
+                Code::Usage,
+                format!("{}: is there already; --force overwrites it", target.display()),
+            ));
         }
-        Err(Failure::new(Code::Usage, format!("{}: is there already; --force overwrites it", target.display())))
+        if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Failure::new(Code::Usage, format!("{}: is no file", target.display())));
+        }
+        let folder = folder_of(target);
+        match folder.metadata() {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => Err(Failure::new(Code::Unreadable, format!("{}: is no folder", folder.display()))),
+            Err(error) => Err(Failure::file(folder)(error)),
+        }
+    }
+
+    /// Begins an archive, which takes its name when it is finished; without `--force`, if the name is free then.
+    pub(crate) fn create(&self, target: &Path) -> Result<(NpzWriter, Guard)> {
+        let make = || if self.force { NpzWriter::create(target) } else { NpzWriter::create_new(target) };
+        Ok(Guard::around(make, NpzWriter::temporary_path)?)
     }
 }
 
-/// `npz FILE` is `npz ls FILE`: puts the command before the arguments if they name no command but a file. A first argument
-/// that is neither is a mistyped command.
+pub(crate) fn folder_of(target: &Path) -> &Path {
+    target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// `npz FILE` is `npz ls FILE`: puts the command before the arguments if the first one that is no option is a file. If it is
+/// neither a file nor a command, it is a mistyped command.
 pub(crate) fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let command = Args::command();
     let is_command = |arg: &OsString| arg == "help" || command.get_subcommands().any(|one| one.get_name() == arg);
-    let is_option = |arg: &OsString| arg.to_string_lossy().starts_with('-');
     let is_file = |arg: &OsString| {
         let looks_like_one = Path::new(arg).extension().is_some() || arg.to_string_lossy().contains('/');
-        !is_option(arg) && (looks_like_one || Path::new(arg).exists())
+        looks_like_one || Path::new(arg).exists()
     };
-    let rest = args.get(1..).unwrap_or_default();
-    let begins = rest.first().is_some_and(|first| is_option(first) || is_file(first));
-    if begins && rest.iter().any(is_file) && !rest.iter().any(is_command) {
+    if first_positional(&command, args.get(1..).unwrap_or_default()).is_some_and(|arg| !is_command(arg) && is_file(arg))
+    {
         args.insert(1, "ls".into());
     }
     args
+}
+
+/// The first argument that is neither an option nor the value of one, by the options of `ls`.
+fn first_positional<'a>(command: &clap::Command, args: &'a [OsString]) -> Option<&'a OsString> {
+    let known = || command.find_subcommand("ls").into_iter().flat_map(clap::Command::get_arguments);
+    let known = || known().chain(command.get_arguments()).filter(|option| option.get_action().takes_values());
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let text = arg.to_string_lossy();
+        let takes_next = match text.strip_prefix("--") {
+            Some("") => return args.next(),
+            Some(name) => known().any(|option| option.get_long() == Some(name)),
+            None if text.starts_with('-') && text.len() > 1 => {
+                known().any(|option| option.get_short().is_some() && option.get_short() == text.chars().last())
+            }
+            None => return Some(arg),
+        };
+        if takes_next {
+            args.next();
+        }
+    }
+    None
 }

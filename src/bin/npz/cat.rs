@@ -1,12 +1,12 @@
 //! `npz cat`: one member on standard output, as `.npy`, as bytes, or as CSV.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use npzmap::{Dtype, ErrorKind, Header};
 
 use crate::args::Reading;
-use crate::console::Console;
+use crate::console::{Console, Lines};
 use crate::elements::{Pull, in_c_order};
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{BLOCK, Entry, Input};
@@ -53,11 +53,15 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let input = Input::open(&options.file, &options.reading)?;
     let entry = input.entry(&options.file, options.key.as_deref())?;
-    if console.terminal && !options.csv && entry.header().is_ok() {
-        let text = "binary data is not written to a terminal; redirect it, or use --csv";
-        return Err(Failure::new(Code::Usage, text));
+    let mut out: Box<dyn Write> = Box::new(console.out());
+    if console.terminal {
+        if !options.csv && (is_array(&entry)? || has_nul(&entry)?) {
+            let csv = if is_array(&entry)? { ", or use --csv" } else { "" };
+            let text = format!("binary data is not written to a terminal; redirect it{csv}");
+            return Err(Failure::new(Code::Usage, text));
+        }
+        out = Box::new(Lines::new(out));
     }
-    let mut out = console.out();
     let progress = Progress::new([entry.size()]);
     match (options.csv, options.raw) {
         (true, _) => write_csv(&entry, &options.reading, options.header, &mut out, &progress)?,
@@ -76,10 +80,30 @@ fn is_array(entry: &Entry<'_>) -> Result<bool> {
     }
 }
 
-fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut impl Write, progress: &Progress) -> Result<()> {
+/// What tells other bytes from text.
+fn has_nul(entry: &Entry<'_>) -> Result<bool> {
+    struct Nul(bool);
+
+    impl Write for Nul {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 |= bytes.contains(&0);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut nul = Nul(false);
+    entry.copy_to(&mut nul, |_| {})?;
+    Ok(nul.0)
+}
+
+fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut dyn Write, progress: &Progress) -> Result<()> {
     in_c_order(entry, reading, |header, elements| {
         let mut left = header.nbytes();
-        let mut block = vec![0; whole_items(header).min(left)];
+        let mut block = vec![0; BLOCK.min(left)];
         while left > 0 {
             let count = block.len().min(left);
             elements.pull(&mut block[..count])?;
@@ -91,18 +115,12 @@ fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut impl Write, progres
     })
 }
 
-/// About a block.
-fn whole_items(header: &Header) -> usize {
-    let item = header.dtype().item_size().max(1);
-    (BLOCK / item).max(1) * item
-}
-
 /// An array of at most two dimensions, row by row.
 pub(crate) fn write_csv(
     entry: &Entry<'_>,
     reading: &Reading,
     names: bool,
-    out: &mut impl Write,
+    out: &mut dyn Write,
     progress: &Progress,
 ) -> Result<()> {
     check_csv(entry)?;
@@ -124,7 +142,7 @@ pub(crate) fn write_csv(
         }
         // Without elements there may be any number of rows, or of columns.
         if header.count() > 0 {
-            write_rows(header, elements, &mut csv, progress)?;
+            write_rows(&entry.key(), header, elements, &mut csv, progress)?;
         }
         Ok(csv.flush()?)
     })
@@ -202,6 +220,7 @@ fn names(name: &str, dtype: &Dtype) -> Vec<String> {
 }
 
 fn write_rows(
+    key: &str,
     header: &Header,
     elements: &mut dyn Pull,
     csv: &mut csv::Writer<impl Write>,
@@ -215,12 +234,15 @@ fn write_rows(
     };
     let size = header.dtype().item_size();
     let mut row = vec![0; items * size];
-    for _ in 0..rows {
+    for number in 0..rows {
         elements.pull(&mut row)?;
         for item in row.chunks_exact(size.max(1)) {
             for leaf in &leaves {
                 for range in leaf.ranges() {
-                    let field = text(&item[range], &leaf.scalar).unwrap_or_default();
+                    let field = text(&item[range], &leaf.scalar).ok_or_else(|| {
+                        let text = format!("{key}: row {number} has no valid {}; `npz check` tells where", leaf.scalar);
+                        Failure::new(Code::Unreadable, text)
+                    })?;
                     csv.write_field(field).map_err(output)?;
                 }
             }

@@ -8,8 +8,9 @@ use crate::elements::{Pull, in_c_order, is_c};
 use crate::exit::Result;
 use crate::input::{BLOCK, Entry};
 use crate::json::number;
-use crate::leaves::{Leaf, leaves};
+use crate::leaves::{Leaf, leaves, little};
 use crate::progress::Progress;
+use crate::show::real::{Real, Width};
 use crate::text::{float, integer};
 
 /// When two numbers count as equal: |a - b| <= atol + rtol * |b|, as in NumPy's `isclose`.
@@ -74,16 +75,11 @@ pub(crate) fn comparable(a: &Dtype, b: &Dtype) -> bool {
     match (a.as_scalar(), b.as_scalar()) {
         _ if a == b => true,
         (Some(a), Some(b)) if is_number(a.kind()) && is_number(b.kind()) => {
-            (a.kind() == Kind::Complex) == (b.kind() == Kind::Complex) && width(a) <= 8 && width(b) <= 8
+            (a.kind() == Kind::Complex) == (b.kind() == Kind::Complex)
         }
         (Some(a), Some(b)) => a.kind() == b.kind() && a.unit() == b.unit() && a.kind() != Kind::Void,
         _ => false,
     }
-}
-
-/// The size of a number; of a part of a complex one.
-fn width(scalar: &Scalar) -> usize {
-    if scalar.kind() == Kind::Complex { scalar.item_size() / 2 } else { scalar.item_size() }
 }
 
 /// Compares arrays of equal shape and comparable dtypes.
@@ -95,6 +91,8 @@ pub(crate) fn compare(
     progress: &Progress,
 ) -> Result<Differences> {
     let (header_a, header_b) = (a.header()?, b.header()?);
+    // An item of each is held.
+    reading.check(&a.key(), header_a.dtype().item_size().saturating_add(header_b.dtype().item_size()))?;
     let both = header_a.order() == Order::Fortran && header_b.order() == Order::Fortran;
     if both || (is_c(&header_a) && is_c(&header_b)) {
         // The same order: as they lie.
@@ -191,14 +189,68 @@ fn each<const N: usize>(
 }
 
 fn reals(a: f64, b: f64, tolerance: Tolerance) -> Option<By> {
+    floats_differ(Number::from(a), Number::from(b), tolerance)
+}
+
+fn floats_differ(a: Number, b: Number, tolerance: Tolerance) -> Option<By> {
     match (a.is_nan(), b.is_nan()) {
         (true, true) if tolerance.equal_nan => return None,
         (false, false) => {}
         _ => return Some(By::Nothing),
     }
-    let (by, scale) = ((a - b).abs(), b.abs());
+    let (by, scale) = (a.distance(&b), b.high.abs());
     let close = scale.is_finite() && by <= tolerance.absolute + tolerance.relative * scale;
-    (a != b && !close).then_some(By::Real { by, scale })
+    (!a.equals(&b) && !close).then_some(By::Real { by, scale })
+}
+
+/// A real number: an `f64`, or a long double as a sum of two.
+#[derive(Clone, Copy)]
+struct Number {
+    high: f64,
+    low: f64,
+    /// Beyond the range of an `f64` the sum does not tell it.
+    long: Option<Real>,
+}
+
+impl From<f64> for Number {
+    fn from(high: f64) -> Self {
+        Number { high, low: 0.0, long: None }
+    }
+}
+
+impl Number {
+    fn of(bytes: &[u8], order: ByteOrder) -> Self {
+        match float(bytes, order) {
+            Some(number) => number.into(),
+            None => {
+                let real = Real::new(u128::from_le_bytes(little(bytes, order)), Width::Long);
+                let (high, low) = real.sum();
+                Number { high, low, long: Some(real) }
+            }
+        }
+    }
+
+    fn is_nan(&self) -> bool {
+        self.high.is_nan()
+    }
+
+    fn equals(&self, other: &Number) -> bool {
+        match (&self.long, &other.long) {
+            (Some(a), Some(b)) => a == b || (a.is_zero() && b.is_zero()),
+            _ => (self.high, self.low) == (other.high, other.low),
+        }
+    }
+
+    fn distance(&self, other: &Number) -> f64 {
+        ((self.high - other.high) + (self.low - other.low)).abs()
+    }
+
+    /// The integer that it is, where it is one: exactly, also where other floats are far between.
+    fn whole(&self) -> Option<i128> {
+        const EXACT: f64 = 1e30; // in an i128
+        let is_whole = |part: f64| part.abs() < EXACT && part.fract() == 0.0;
+        (is_whole(self.high) && is_whole(self.low)).then_some(self.high as i128 + self.low as i128)
+    }
 }
 
 fn has_nan(block: &[u8], size: usize, leaves: &[(Leaf, Leaf)]) -> bool {
@@ -212,8 +264,8 @@ fn has_nan(block: &[u8], size: usize, leaves: &[(Leaf, Leaf)]) -> bool {
 fn is_nan(bytes: &[u8], scalar: &Scalar) -> bool {
     let order = scalar.byte_order();
     match scalar.kind() {
-        Kind::Float => float(bytes, order).is_some_and(f64::is_nan),
-        Kind::Complex => bytes.chunks(bytes.len() / 2).any(|part| float(part, order).is_some_and(f64::is_nan)),
+        Kind::Float => Number::of(bytes, order).is_nan(),
+        Kind::Complex => bytes.chunks(bytes.len() / 2).any(|part| Number::of(part, order).is_nan()),
         Kind::Datetime | Kind::Timedelta => integer(bytes, scalar) == i64::MIN.into(),
         _ => false,
     }
@@ -227,21 +279,19 @@ fn differ(a: &[u8], scalar_a: &Scalar, b: &[u8], scalar_b: &Scalar, tolerance: T
         (false, false) => {}
         _ => return Some(By::Nothing),
     }
-    let is_whole = |scalar: &Scalar| {
-        matches!(scalar.kind(), Kind::Bool | Kind::Int | Kind::UInt | Kind::Datetime | Kind::Timedelta)
-    };
     let close = |by: f64, scale: f64| by <= tolerance.absolute + tolerance.relative * scale;
-    if is_whole(scalar_a) && is_whole(scalar_b) {
-        let (a, b) = (integer(a, scalar_a), integer(b, scalar_b));
+    // Two floats are compared as floats.
+    let floats = scalar_a.kind() == Kind::Float && scalar_b.kind() == Kind::Float;
+    if let (false, Some(a), Some(b)) = (floats, whole(a, scalar_a), whole(b, scalar_b)) {
         let (by, scale) = ((a - b).abs(), b.abs() as f64);
         return (by != 0 && !close(by as f64, scale)).then_some(By::Whole { by, scale });
     }
     if let (Some(a), Some(b)) = (real(a, scalar_a), real(b, scalar_b)) {
-        return reals(a, b, tolerance);
+        return floats_differ(a, b, tolerance);
     }
     if let (Some((re_a, im_a)), Some((re_b, im_b))) = (complex(a, scalar_a), complex(b, scalar_b)) {
-        let (by, scale) = ((re_a - re_b).hypot(im_a - im_b), re_b.hypot(im_b));
-        let same = re_a == re_b && im_a == im_b;
+        let (by, scale) = (re_a.distance(&re_b).hypot(im_a.distance(&im_b)), re_b.high.hypot(im_b.high));
+        let same = re_a.equals(&re_b) && im_a.equals(&im_b);
         return (!same && (!scale.is_finite() || !close(by, scale))).then_some(By::Real { by, scale });
     }
     let same = match scalar_a.kind() {
@@ -252,19 +302,26 @@ fn differ(a: &[u8], scalar_a: &Scalar, b: &[u8], scalar_b: &Scalar, tolerance: T
     (!same).then_some(By::Nothing)
 }
 
-fn real(bytes: &[u8], scalar: &Scalar) -> Option<f64> {
+fn whole(bytes: &[u8], scalar: &Scalar) -> Option<i128> {
     match scalar.kind() {
-        Kind::Float => float(bytes, scalar.byte_order()),
-        Kind::Bool | Kind::Int | Kind::UInt => Some(integer(bytes, scalar) as f64),
+        Kind::Bool | Kind::Int | Kind::UInt | Kind::Datetime | Kind::Timedelta => Some(integer(bytes, scalar)),
+        Kind::Float => Number::of(bytes, scalar.byte_order()).whole(),
         _ => None,
     }
 }
 
-fn complex(bytes: &[u8], scalar: &Scalar) -> Option<(f64, f64)> {
+fn real(bytes: &[u8], scalar: &Scalar) -> Option<Number> {
+    match scalar.kind() {
+        Kind::Float => Some(Number::of(bytes, scalar.byte_order())),
+        Kind::Bool | Kind::Int | Kind::UInt => Some(Number::from(integer(bytes, scalar) as f64)),
+        _ => None,
+    }
+}
+
+fn complex(bytes: &[u8], scalar: &Scalar) -> Option<(Number, Number)> {
     let (re, im) = bytes.split_at(bytes.len() / 2);
-    let order = scalar.byte_order();
-    let is_complex = scalar.kind() == Kind::Complex;
-    is_complex.then(|| Some((float(re, order)?, float(im, order)?))).flatten()
+    let part = |bytes| Number::of(bytes, scalar.byte_order());
+    (scalar.kind() == Kind::Complex).then(|| (part(re), part(im)))
 }
 
 /// The characters of a string, without the NULs that fill it up.

@@ -85,3 +85,47 @@ impl Console {
 fn paint(color: bool, style: Style, text: &str) -> String {
     if color && style != Style::Plain { format!("{}{text}\x1b[0m", style.codes()) } else { text.into() }
 }
+
+/// Lines of text for a terminal, which does nothing but show them.
+pub(crate) struct Lines<W: Write> {
+    out: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Lines<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Lines { out, line: Vec::new() }
+    }
+
+    fn put(&mut self) -> io::Result<()> {
+        let text = String::from_utf8_lossy(&self.line);
+        for (index, part) in text.split('\t').enumerate() {
+            write!(self.out, "{}{}", if index > 0 { "\t" } else { "" }, Escaped(part))?;
+        }
+        self.line.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Longer ones are cut, so that little is held.
+        const LONGEST: usize = 1 << 16;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let ended = line.strip_suffix(b"\n");
+            self.line.extend(ended.unwrap_or(line));
+            if ended.is_some() || self.line.len() > LONGEST {
+                self.put()?;
+            }
+            if ended.is_some() {
+                self.out.write_all(b"\n")?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.put()?;
+        self.out.flush()
+    }
+}

@@ -3,17 +3,19 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter};
+use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter, Sink};
 use serde::Serialize;
 
-use crate::args::{Reading, Writing};
+use crate::args::{Reading, Writing, folder_of};
 use crate::cat::{check_csv, write_csv};
 use crate::console::Console;
+use crate::counter::Counter;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::extract::extract;
 use crate::input::{Entry, Input};
+use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
-use crate::place::{Folder, parts};
+use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::safe::{self, Incoming, Outgoing, Tensors, tensor_type};
 use crate::select::{Globs, Select};
@@ -67,6 +69,7 @@ pub(crate) struct Options {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Npz,
+    Npy,
     Safetensors,
     Csv,
     Folder,
@@ -76,7 +79,8 @@ fn format(path: &Path) -> Format {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     match extension.to_str() {
         _ if path.is_dir() => Format::Folder,
-        Some("npz" | "npy") => Format::Npz,
+        Some("npz") => Format::Npz,
+        Some("npy") => Format::Npy,
         Some("safetensors") => Format::Safetensors,
         Some("csv") => Format::Csv,
         _ => Format::Folder,
@@ -87,33 +91,44 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let (from, to) = (format(&options.input), format(&options.output));
     let select = options.globs.compile()?;
     let mut problems = Problems::default();
-    if to != Format::Folder {
-        options.writing.check(&options.output)?;
-    }
     let usage = |text: String| Err(Failure::new(Code::Usage, text));
     if options.key.is_some() && to != Format::Csv {
         return usage("--key names the array of a .csv; --include chooses arrays for other targets".into());
     }
-    let keys = match (from, to) {
-        (Format::Safetensors, Format::Npz | Format::Folder) => from_tensors(options, &select, to, console)?,
+    if options.header && to != Format::Csv {
+        return usage("--header is for a .csv".into());
+    }
+    if options.bf16 && (to != Format::Safetensors || from == Format::Safetensors) {
+        return usage("--bf16 is for arrays that become .safetensors".into());
+    }
+    let input = options.input.display();
+    match (from, to) {
+        (Format::Csv, _) => return usage(format!("`npz pack -o OUT.npz {input}` reads CSV")),
+        (Format::Folder, _) if options.input.is_dir() => {
+            return usage(format!("`npz pack -o OUT.npz {input}/*.npy` reads a folder"));
+        }
+        (_, Format::Npy) => return usage(format!("`npz cat {input} KEY > OUT.npy` writes one array as .npy")),
+        (Format::Safetensors, Format::Npz | Format::Folder) => {}
         (Format::Safetensors, _) => {
             return usage("safetensors becomes .npz or a folder; convert the .npz further".into());
         }
-        (Format::Csv, _) => return usage(format!("`npz pack -o OUT.npz {}` reads CSV", options.input.display())),
-        (Format::Folder, _) if options.input.is_dir() => {
-            return usage(format!("`npz pack -o OUT.npz {}/*.npy` reads a folder", options.input.display()));
-        }
-        (_, to) => {
-            let input = Input::open(&options.input, &options.reading)?;
-            match to {
-                Format::Safetensors => to_tensors(options, &input, &select)?,
-                Format::Csv => to_csv(options, &input, &select)?,
-                Format::Folder => {
-                    let entries: Vec<_> = input.selected(&select).collect();
-                    let written = extract(&entries, &options.output, &options.writing, console, &mut problems)?;
-                    written.into_iter().map(|written| written.key).collect()
-                }
-                Format::Npz => return usage("`npz align -o OUT.npz` copies an archive, `npz pack` .npy files".into()),
+        (_, Format::Npz) => return usage("`npz align -o OUT.npz` copies an archive, `npz pack` .npy files".into()),
+        _ => {}
+    }
+    if to != Format::Folder {
+        options.writing.check(&options.output)?;
+    }
+    let keys = if from == Format::Safetensors {
+        from_tensors(options, &select, to, console)?
+    } else {
+        let input = Input::open(&options.input, &options.reading)?;
+        match to {
+            Format::Safetensors => to_tensors(options, &input, &select)?,
+            Format::Csv => to_csv(options, &input, &select)?,
+            _ => {
+                let entries: Vec<_> = input.selected(&select).collect();
+                let written = extract(&entries, &options.output, &options.writing, console, &mut problems)?;
+                written.into_iter().map(|written| written.key).collect()
             }
         }
     };
@@ -166,9 +181,7 @@ fn to_tensors(options: &Options, input: &Input, select: &Select) -> Result<Vec<S
         return Err(refuse(&options.output, &refused));
     }
     let keys = arrays.iter().map(|array| array.entry.key().into_owned()).collect();
-    if !options.writing.dry_run {
-        write_file(options, |out| safe::write(arrays, out, &options.reading))?;
-    }
+    write_file(options, |out| safe::write(arrays, out, &options.reading))?;
     Ok(keys)
 }
 
@@ -179,26 +192,27 @@ fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<Strin
         (key, ..) => input.entry(&options.input, key.as_deref())?,
     };
     check_csv(&entry)?;
-    if !options.writing.dry_run {
-        let progress = Progress::new([entry.size()]);
-        write_file(options, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
-    }
+    let progress = Progress::new([entry.size()]);
+    write_file(options, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
     Ok(vec![entry.key().into_owned()])
 }
 
-/// Writes a file beside the target, and renames it when it is whole.
-fn write_file(options: &Options, work: impl FnOnce(&mut BufWriter<crate::place::Pending>) -> Result<()>) -> Result<()> {
+/// Writes a file beside the target, and renames it when it is whole; in a dry run it is written nowhere.
+fn write_file(options: &Options, work: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    if options.writing.dry_run {
+        return work(&mut io::sink());
+    }
     let target = &options.output;
-    let about = |error: io::Error| Failure::new(Code::Unreadable, format!("{}: {error}", target.display()));
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let pending = Folder::open(folder).and_then(|folder| folder.create(&[&name], options.writing.force));
-    let mut out = BufWriter::with_capacity(1 << 20, pending.map_err(about)?);
+    let about = Failure::writing(target.display());
+    let name = target.file_name().unwrap_or_default();
+    let make = || Folder::open(folder_of(target))?.create(&[name], options.writing.force);
+    let (pending, _guard) = Guard::around(make, Pending::temporary_path).map_err(&about)?;
+    let mut out = BufWriter::with_capacity(1 << 20, pending);
     work(&mut out).map_err(|failure| match failure {
         Failure::Output(error) => about(error),
         other => other,
     })?;
-    out.into_inner().map_err(|error| about(error.into_error()))?.finish().map_err(about)
+    out.into_inner().map_err(|error| about(error.into_error()))?.finish().map_err(&about)
 }
 
 fn from_tensors(options: &Options, select: &Select, to: Format, console: &Console) -> Result<Vec<String>> {
@@ -208,18 +222,23 @@ fn from_tensors(options: &Options, select: &Select, to: Format, console: &Consol
         console.warn(format_args!("{}: its __metadata__ is left out", options.input.display()));
     }
     let keys = arrays.iter().map(|array| array.key.clone()).collect();
-    match to {
-        _ if options.writing.dry_run => {}
-        Format::Folder => to_folder(&arrays, options)?,
-        _ => {
-            let mut writer = NpzWriter::create(&options.output)?;
-            for array in &arrays {
-                writer.add_with(&array.key, array, MemberOptions::new().store())?;
-            }
-            writer.finish()?;
-        }
+    if to == Format::Folder {
+        to_folder(&arrays, options)?;
+    } else if options.writing.dry_run {
+        write_archive(NpzWriter::new(Counter::default())?, &arrays)?;
+    } else {
+        let (writer, _guard) = options.writing.create(&options.output)?;
+        write_archive(writer, &arrays)?;
     }
     Ok(keys)
+}
+
+fn write_archive<S: Sink>(mut writer: NpzWriter<S>, arrays: &[Incoming<'_>]) -> Result<S::Finished> {
+    let progress = Progress::new(arrays.iter().map(Incoming::nbytes));
+    for array in arrays {
+        writer.add_with(&array.key, &progress.of(array), MemberOptions::new().store())?;
+    }
+    Ok(writer.finish()?)
 }
 
 fn to_folder(arrays: &[Incoming<'_>], options: &Options) -> Result<()> {
@@ -228,11 +247,24 @@ fn to_folder(arrays: &[Incoming<'_>], options: &Options) -> Result<()> {
     if !refused.is_empty() {
         return Err(refuse(&options.output, &refused));
     }
-    let folder = Folder::open(&options.output).map_err(Failure::file(&options.output))?;
+    let (output, writing) = (&options.output, &options.writing);
+    let parts = |name| parts(name).unwrap_or_default();
+    // All of them before the first is written.
+    if let Some(folder) = Folder::existing(output).map_err(Failure::file(output))? {
+        for name in &names {
+            folder.check(&parts(name), writing.force).map_err(Failure::writing(name))?;
+        }
+    }
+    if writing.dry_run {
+        return Ok(());
+    }
+    let folder = Folder::open(output).map_err(Failure::file(output))?;
+    let progress = Progress::new(arrays.iter().map(Incoming::nbytes));
     for (array, name) in arrays.iter().zip(&names) {
-        let about = |error: io::Error| Failure::new(Code::Unreadable, format!("{name}: {error}"));
-        let file = folder.create(&parts(name).unwrap_or_default(), options.writing.force).map_err(about)?;
-        NpyWriter::stream(file).add(array)?.finish().map_err(about)?;
+        let about = Failure::writing(name);
+        let make = || folder.create(&parts(name), writing.force);
+        let (file, _guard) = Guard::around(make, Pending::temporary_path).map_err(&about)?;
+        NpyWriter::stream(file).add(&progress.of(array))?.finish().map_err(about)?;
     }
     Ok(())
 }

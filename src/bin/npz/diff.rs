@@ -11,11 +11,11 @@ use crate::args::Reading;
 use crate::compare::{Differences, Tolerance, comparable, compare};
 use crate::console::{Console, Style};
 use crate::exit::{Code, Problems, Result};
-use crate::input::{Entry, Input};
+use crate::input::{BLOCK, Entry, Input};
 use crate::json::{Documents, SCHEMA, number};
 use crate::progress::Progress;
 use crate::row::tuple;
-use crate::select::Globs;
+use crate::select::{Globs, Select};
 use crate::table::{Cell, Table};
 
 #[derive(clap::Args)]
@@ -24,9 +24,10 @@ Examples:
   npz diff before.npz after.npz
   npz diff --rtol 1e-5 --atol 1e-8 --equal-nan before.npz after.npz
   npz diff --full --json before.npz after.npz
+  npz diff before.npz after.npz encoder/bias
 
 Each key that differs is a line: whether it was added or removed, whether dtype or shape differ, how many elements do,
-and their largest absolute and relative difference; the latter relative to B. Elements are compared where the shapes
+and their largest absolute and relative difference; the latter relative to B, where that is not 0. Elements are compared where the shapes
 are equal, block by block. Numbers of different dtypes are compared as numbers.
 
 Members of equal CRC-32 and size are taken for equal, NaN among them, and the sum says how many; --full compares their
@@ -39,6 +40,10 @@ pub(crate) struct Options {
     /// The one to compare it with
     #[arg(value_name = "B")]
     b: PathBuf,
+
+    /// Only these members
+    #[arg(value_name = "KEY", conflicts_with_all = ["include", "exclude"])]
+    keys: Vec<String>,
 
     /// Numbers that differ by no more than this times the one of B are equal
     #[arg(long, value_name = "R", default_value_t = 0.0, value_parser = tolerance)]
@@ -77,7 +82,14 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let (a, b) = (Input::open(&options.a, &options.reading)?, Input::open(&options.b, &options.reading)?);
     let mut problems = Problems::default();
-    let (rows, equal, trusted) = compare_all(options, &a, &b, console, &mut problems)?;
+    let mut keys = Vec::new();
+    for key in &options.keys {
+        // It is in one of them at least, by its key or its name.
+        let entry = a.find(key)?.map_or_else(|| b.find(key), |entry| Ok(Some(entry)))?;
+        keys.push(entry.map_or_else(|| a.entry(&options.a, Some(key)), Ok)?.key().into_owned());
+    }
+    let select = options.globs.compile()?.only(keys);
+    let (rows, equal, trusted) = compare_all(options, &select, (&a, &b), console, &mut problems)?;
     if !rows.is_empty() {
         problems.note(Code::Found);
     }
@@ -160,15 +172,14 @@ impl Verdict {
 
 fn compare_all(
     options: &Options,
-    a: &Input,
-    b: &Input,
+    select: &Select,
+    (a, b): (&Input, &Input),
     console: &Console,
     problems: &mut Problems,
 ) -> Result<(Vec<Row>, usize, usize)> {
-    let select = options.globs.compile()?;
-    let progress = Progress::new(a.selected(&select).map(|entry| entry.size()));
+    let progress = Progress::new(a.selected(select).map(|entry| entry.size()));
     let (mut rows, mut equal, mut trusted) = (Vec::new(), 0, 0);
-    for entry in a.selected(&select) {
+    for entry in a.selected(select) {
         let key = entry.key();
         let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &key)? {
             Some(other) => compare_entries(options, &entry, &other, &progress),
@@ -183,7 +194,7 @@ fn compare_all(
             None => {}
         }
     }
-    for entry in b.selected(&select) {
+    for entry in b.selected(select) {
         let key = entry.key();
         let added = b.find(&key).and_then(|_| match counterpart(b, a, &key)? {
             Some(_) => Ok(None),
@@ -227,7 +238,7 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
     let (Some(header_a), Some(header_b)) = (header(a)?, header(b)?) else {
         let what = if side(a)?.dtype.is_some() == side(b)?.dtype.is_some() { "bytes" } else { "kind" };
         // By their bytes, or by what the archives say of them.
-        let equal = what == "bytes" && if same_bytes { a.bytes()? == b.bytes()? } else { false };
+        let equal = what == "bytes" && same_bytes && same_content(a, b)?;
         return Ok(match equal {
             true => Verdict::Equal,
             false => Verdict::differ(Row::new(&key, vec![what], Some(side(a)?), Some(side(b)?))),
@@ -257,6 +268,27 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
         Some(differences) => row.with(&differences, header_a.count()),
         None => row,
     }))
+}
+
+/// Whether what is no array is the same, block by block.
+fn same_content(a: &Entry<'_>, b: &Entry<'_>) -> Result<bool> {
+    let (Entry::Member(a), Entry::Member(b)) = (a, b) else { return Ok(false) };
+    a.stream(|a| {
+        b.stream(|b| {
+            let (mut block_a, mut block_b) = (Vec::new(), Vec::new());
+            while a.left() > 0 && a.left() == b.left() {
+                let count = BLOCK.min(usize::try_from(a.left()).unwrap_or(BLOCK));
+                block_a.resize(count, 0);
+                block_b.resize(count, 0);
+                a.read_exact(&mut block_a)?;
+                b.read_exact(&mut block_b)?;
+                if block_a != block_b {
+                    return Ok(false);
+                }
+            }
+            Ok(a.left() == b.left())
+        })
+    })
 }
 
 impl Row {

@@ -8,7 +8,7 @@ use crate::input::Entry;
 
 /// Elements one after the other.
 pub(crate) trait Pull {
-    /// The next ones; a whole number of elements.
+    /// The next bytes of them.
     fn pull(&mut self, bytes: &mut [u8]) -> Result<()>;
 }
 

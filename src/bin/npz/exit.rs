@@ -42,10 +42,19 @@ impl Failure {
         move |error| Failure::Other(Code::Unreadable, format!("{}: {error}", path.display()))
     }
 
+    /// What the system says about something that is to be written: what is there already is for the user to decide.
+    pub(crate) fn writing(what: impl fmt::Display) -> impl Fn(io::Error) -> Failure {
+        move |error| {
+            let code = if error.kind() == io::ErrorKind::AlreadyExists { Code::Usage } else { Code::Unreadable };
+            Failure::new(code, format!("{what}: {error}"))
+        }
+    }
+
     pub(crate) fn code(&self) -> Code {
         match self {
             Failure::Archive(error) => match error.kind() {
                 ErrorKind::NoSuchKey { .. } => Code::NoSuchKey,
+                ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => Code::Usage,
                 kind if kind.is_unsupported() => Code::Unsupported,
                 kind if kind.fault() == Fault::Request => Code::Usage,
                 _ => Code::Unreadable,
@@ -70,13 +79,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Archive(error) => {
                 let what = error.kind();
-                let raised_here = matches!(what, ErrorKind::LimitExceeded { .. }) && what.rule() == Some("L5");
-                // The library's advice names its own call.
-                let text = error.to_string();
-                f.write_str(&match raised_here {
-                    true => text.replace("Limits::max_decoded_bytes", "--max-array-bytes"),
-                    false => text,
-                })
+                f.write_str(&error.to_string().replacen(&what.to_string(), &explain(what), 1))
             }
             Failure::Output(error) => write!(f, "standard output: {error}"),
             Failure::Other(_, text) => f.write_str(text),
@@ -99,6 +102,34 @@ impl From<io::Error> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Failure::Output(error.into())
+    }
+}
+
+/// What is wrong, with the command's advice where the library's names its own calls.
+pub(crate) fn explain(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::LimitExceeded { .. } => kind
+            .to_string()
+            .replace("Limits::max_decoded_bytes", "--max-array-bytes")
+            .replace("; Limits::max_header_bytes raises it", ""),
+        ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            "is there already; --force overwrites it".into()
+        }
+        ErrorKind::DuplicateName => {
+            "several members have this name, of which NumPy reads the last; `npz check` looks at that one".into()
+        }
+        ErrorKind::NotAnArray => {
+            "not an .npy array, which would begin with \\x93NUMPY; `npz cat` writes its bytes".into()
+        }
+        ErrorKind::ZeroSizedItems { count } => {
+            format!("{count} items of 0 bytes have no values; `npz ls` lists dtype and shape")
+        }
+        ErrorKind::InvalidElement { index, element } => format!("element {index} is no valid {element}"),
+        ErrorKind::NotRegularFile { found } => format!("{found}, not a regular file"),
+        ErrorKind::NotAnArchive { size } => {
+            format!("no ZIP end record in its {size} bytes: not an .npz archive, or cut off")
+        }
+        kind => kind.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `npz extract`: members as files below one folder, and nowhere else.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,9 @@ use crate::args::{Reading, Writing};
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
+use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
-use crate::place::{Folder, parts};
+use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::select::Globs;
 use crate::table::Table;
@@ -33,7 +34,7 @@ pub(crate) struct Options {
     file: PathBuf,
 
     /// Only these members
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", conflicts_with_all = ["include", "exclude"])]
     keys: Vec<String>,
 
     /// The folder to write to, which is made if it is not there
@@ -107,9 +108,10 @@ pub(crate) fn extract(
     console: &Console,
     problems: &mut Problems,
 ) -> Result<Vec<Written>> {
-    let folder = if writing.dry_run { None } else { Some(Folder::open(dir).map_err(Failure::file(dir))?) };
+    let folder = if writing.dry_run { Folder::existing(dir) } else { Folder::open(dir).map(Some) };
+    let folder = folder.map_err(Failure::file(dir))?;
     let progress = Progress::new(entries.iter().map(Entry::size));
-    let mut names = HashSet::new();
+    let mut names = HashMap::new();
     let mut written = Vec::new();
     for entry in entries {
         let name = entry.name();
@@ -132,26 +134,28 @@ fn write(
     folder: Option<&Folder>,
     dir: &Path,
     writing: &Writing,
-    names: &mut HashSet<String>,
+    names: &mut HashMap<String, String>,
     progress: &Progress,
 ) -> Result<()> {
     let name = entry.name();
     let refuse = |code, problem: &str| Failure::new(code, format!("{}: not extracted: {problem}", Escaped(&name)));
     let parts = parts(&name).map_err(|problem| refuse(Code::Unreadable, problem))?;
     // Some systems do not tell upper case from lower.
-    let is_new = names.insert(name.to_lowercase());
-    let exists = dir.join(&*name).symlink_metadata().is_ok();
-    if !is_new && exists {
+    let before = names.insert(name.to_lowercase(), name.to_string());
+    let exists = || dir.join(&*name).symlink_metadata().is_ok();
+    if before.is_some_and(|before| before == name || exists()) {
         return Err(refuse(Code::Unreadable, "another member was written there"));
     }
-    let Some(folder) = folder else {
-        return if exists { writing.check(&dir.join(&*name)) } else { Ok(()) };
-    };
     let refused = |error: std::io::Error| {
         let code = if error.kind() == std::io::ErrorKind::AlreadyExists { Code::Usage } else { Code::Unreadable };
         refuse(code, &error.to_string())
     };
-    let mut file = folder.create(&parts, writing.force).map_err(refused)?;
+    let Some(folder) = folder.filter(|_| !writing.dry_run) else {
+        folder.map_or(Ok(()), |folder| folder.check(&parts, writing.force)).map_err(refused)?;
+        return entry.copy_to(&mut std::io::sink(), |bytes| progress.add(bytes));
+    };
+    let make = || folder.create(&parts, writing.force);
+    let (mut file, _guard) = Guard::around(make, Pending::temporary_path).map_err(refused)?;
     entry.copy_to(&mut file, |bytes| progress.add(bytes)).map_err(|failure| match failure {
         Failure::Output(error) => refused(error),
         other => other,

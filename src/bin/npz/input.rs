@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use npzmap::{
-    Access, AnyArray, Error, ErrorKind, Escaped, Header, Member, Method, Npy, Npz, ReadAt, Reason, Source, Stream,
+    Access, Error, ErrorKind, Escaped, Header, Member, Method, Npy, Npz, OpenOptions, ReadAt, Reason, Source, Stream,
 };
 
 use crate::args::Reading;
@@ -35,11 +35,14 @@ pub(crate) const BLOCK: usize = 1 << 20;
 
 impl Input {
     pub(crate) fn open(path: &Path, reading: &Reading) -> Result<Self> {
+        Input::open_with(path, reading.options())
+    }
+
+    pub(crate) fn open_with(path: &Path, options: OpenOptions) -> Result<Self> {
         if begins_as_array(path) {
-            let npy = reading.options().open_npy(path)?;
-            return Ok(Input::Plain(Plain { npy, key: stem(path) }));
+            return Ok(Input::Plain(Plain { npy: options.open_npy(path)?, key: stem(path) }));
         }
-        Ok(Input::Archive(reading.options().open(path)?))
+        Ok(Input::Archive(options.open(path)?))
     }
 
     pub(crate) fn archive(&self) -> Option<&Npz> {
@@ -201,21 +204,6 @@ impl<'a> Entry<'a> {
             _ if offset % required as u64 != 0 => Access::Copy(Reason::Misaligned { offset, required }),
             _ => Access::Borrow,
         })
-    }
-
-    pub(crate) fn read_any(&self) -> npzmap::Result<AnyArray> {
-        match self {
-            Entry::Member(member) => member.read_any(),
-            Entry::Plain(plain) => plain.npy.read_any(),
-        }
-    }
-
-    /// The content of what is no array.
-    pub(crate) fn bytes(&self) -> npzmap::Result<Cow<'a, [u8]>> {
-        match self {
-            Entry::Member(member) => member.bytes(),
-            Entry::Plain(_) => Err(ErrorKind::NotAnArray.into()),
-        }
     }
 
     pub(crate) fn stream_elements<T, E: From<Error>>(

@@ -1,11 +1,13 @@
 //! `--json`: one document for each file, an array of them for several.
 
+use std::borrow::Cow;
 use std::io::Write;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::exit::Result;
+use crate::exit::{Failure, Result};
 
 /// The version of the documents.
 pub(crate) const SCHEMA: u32 = 1;
@@ -35,14 +37,14 @@ impl<W: Write> Documents<W> {
         Ok(&mut self.out)
     }
 
-    /// The place for what is no document.
-    pub(crate) fn plain(&mut self) -> &mut W {
-        &mut self.out
-    }
-
     pub(crate) fn print(&mut self, document: &impl Serialize) -> Result<()> {
         let out = self.next()?;
         Ok(serde_json::to_writer(out, document)?)
+    }
+
+    /// A file that there is nothing to say of but this.
+    pub(crate) fn error(&mut self, path: &Path, failure: &Failure) -> Result<()> {
+        self.print(&Unread { schema: SCHEMA, file: path.to_string_lossy(), error: failure.to_string() })
     }
 
     pub(crate) fn finish(mut self) -> Result<()> {
@@ -54,6 +56,13 @@ impl<W: Write> Documents<W> {
         }
         Ok(self.out.flush()?)
     }
+}
+
+#[derive(Serialize)]
+struct Unread<'a> {
+    schema: u32,
+    file: Cow<'a, str>,
+    error: String,
 }
 
 /// A number; what JSON has no number for as text.

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use npzmap::Escaped;
 
 use crate::args::Reading;
 use crate::console::Console;
@@ -24,8 +23,9 @@ Examples:
   npz ls --columns key,shape,map model.npz
   npz ls --json model.npz optimizer.npz
 
-On a terminal it prints a table, into a pipe tab-separated lines with a header line. The column 'map' says what
-Npz::map does with the array: 'borrow', or why it has to be copied: 'misaligned', 'compressed', 'byte-order'.")]
+On a terminal it prints a table, and says how many arrays a map would borrow and what to do about the others; into a
+pipe tab-separated lines with a header line, of several files with a column 'file'. The column 'map' says what
+a memory map does with the array: 'borrow', or why it has to be copied: 'misaligned', 'compressed', 'byte-order'.")]
 pub(crate) struct Options {
     /// The archives, or .npy files
     #[arg(required = true, value_name = "FILE")]
@@ -63,21 +63,43 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let mut out = console.out();
     let mut problems = Problems::default();
     let several = options.files.len() > 1;
-    let mut documents = Documents::new(&mut out, several && options.json);
+    if options.json {
+        let mut documents = Documents::new(&mut out, several);
+        for path in &options.files {
+            match Input::open(path, &options.reading) {
+                Ok(input) => {
+                    let list = List { options, console, select: &select, input: &input };
+                    list.json(documents.next()?, path, &mut problems)?;
+                }
+                Err(failure) => {
+                    documents.error(path, &failure)?;
+                    problems.complain(console, failure);
+                }
+            }
+        }
+        documents.finish()?;
+        return Ok(problems);
+    }
+    let columns = match &options.columns[..] {
+        [] if options.long => Column::value_variants(),
+        [] => Column::SHORT,
+        columns => columns,
+    };
+    let header: Vec<_> = columns.iter().map(Column::name).collect();
+    let mut table = Table::of_files(&mut out, console, &header, several)?;
     for path in &options.files {
         let Some(input) = problems.survive(console, Input::open(path, &options.reading))? else { continue };
         let list = List { options, console, select: &select, input: &input };
-        if options.json {
-            list.json(documents.next()?, path, &mut problems)?;
-            continue;
-        }
-        let out = documents.plain();
-        if several {
-            writeln!(out, "{}:", Escaped(&path.to_string_lossy()))?;
-        }
-        list.table(out, &mut problems)?;
+        let mut sum = Sum::default();
+        table.begin(path)?;
+        list.each(&mut problems, |row| {
+            sum.add(&row);
+            Ok(table.row(columns.iter().map(|column| row.cell(*column)).collect())?)
+        })?;
+        table.end(sum)?;
     }
-    documents.finish()?;
+    table.finish()?;
+    out.flush()?;
     Ok(problems)
 }
 
@@ -96,26 +118,6 @@ impl List<'_> {
         let mut rows: Vec<_> = rows.map(|row| (row.sort_key(column), row)).collect();
         rows.sort_by(|(a, _), (b, _)| if self.options.reverse { b.cmp(a) } else { a.cmp(b) });
         rows.into_iter().try_for_each(|(_, row)| work(row))
-    }
-
-    fn table(&self, out: &mut impl Write, problems: &mut Problems) -> Result<()> {
-        let columns = match &self.options.columns[..] {
-            [] if self.options.long => Column::value_variants(),
-            [] => Column::SHORT,
-            columns => columns,
-        };
-        let header: Vec<_> = columns.iter().map(Column::name).collect();
-        let mut table = Table::new(&mut *out, self.console, &header)?;
-        let mut sum = Sum::default();
-        self.each(problems, |row| {
-            sum.add(&row);
-            Ok(table.row(columns.iter().map(|column| row.cell(*column)).collect())?)
-        })?;
-        table.finish()?;
-        if self.console.terminal {
-            writeln!(out, "{sum}")?;
-        }
-        Ok(())
     }
 
     /// One document, member by member as they are looked at.

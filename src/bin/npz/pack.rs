@@ -1,20 +1,22 @@
 //! `npz pack`: an aligned archive from `.npy` files, CSV, and standard input.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use npzmap::{Dtype, ErrorKind, Escaped, Header, MemberOptions, Npy, NpzWriter, ReadAt, Save, Source};
+use npzmap::{Dtype, ErrorKind, Escaped, Header, MemberOptions, Npy, NpzWriter, ReadAt, Save, Sink, Source};
 use serde::Serialize;
 
 use crate::align::alignment;
 use crate::args::{Reading, Writing};
 use crate::console::Console;
+use crate::counter::Counter;
 use crate::exit::{Code, Failure, Problems, Result};
-use crate::input::{BLOCK, begins_as_array, stem};
+use crate::input::{BLOCK, begins_as_array};
 use crate::json::{Documents, SCHEMA};
-use crate::parse::{Encoded, FirstLine, parse};
+use crate::parse::{Csv, Encoded, FirstLine};
 use crate::progress::Progress;
 use crate::row::tuple;
 use crate::table::Table;
@@ -37,7 +39,7 @@ pub(crate) struct Options {
 
     /// .npy and .csv files, - for standard input
     #[arg(required = true, value_name = "[KEY=]FILE")]
-    inputs: Vec<String>,
+    inputs: Vec<OsString>,
 
     /// The dtype of what comes from CSV, as NumPy prints it: f4, <i8, U10
     #[arg(long, value_name = "DTYPE")]
@@ -90,20 +92,50 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         }
         arrays.push((key, array, header));
     }
-    if !options.writing.dry_run {
-        write(&arrays, options)?;
+    let for_csv = options.dtype.is_some() || options.header != FirstLine::Auto;
+    if for_csv && !arrays.iter().any(|(_, array, _)| matches!(array, Array::Csv(_))) {
+        return Err(Failure::new(Code::Usage, "--dtype and --header are for CSV; of the inputs none is"));
     }
-    report(&arrays, options, console)?;
+    let bytes = if options.writing.dry_run {
+        write(NpzWriter::new(Counter::default())?, &arrays, options)?.length
+    } else {
+        let (writer, _guard) = options.writing.create(&options.output)?;
+        write(writer, &arrays, options)?;
+        fs::metadata(&options.output).map_err(Failure::file(&options.output))?.len()
+    };
+    report(&arrays, bytes, options, console)?;
     Ok(Problems::default())
 }
 
 /// `KEY=FILE`, or a file's own stem.
-fn key_and_path(input: &str) -> Result<(String, PathBuf)> {
-    match input.split_once('=') {
-        Some((key, path)) if !Path::new(input).exists() => Ok((key.into(), path.into())),
-        _ if input == "-" => Err(Failure::new(Code::Usage, "standard input has no name; give it a key: KEY=-")),
-        _ => Ok((stem(Path::new(input)), input.into())),
+fn key_and_path(input: &OsStr) -> Result<(String, PathBuf)> {
+    let refuse = |problem: &str| Err(Failure::new(Code::Usage, format!("{}: {problem}", input.display())));
+    let (key, path) = match split(input).filter(|_| !Path::new(input).exists()) {
+        Some((key, path)) => (key, path),
+        None if input == "-" => return refuse("standard input has no name; give it a key: KEY=-"),
+        None => (Path::new(input).file_stem().unwrap_or_default(), input),
+    };
+    match key.to_str() {
+        Some("") => refuse("the key is empty; name one with KEY=FILE"),
+        Some(key) => Ok((key.into(), path.into())),
+        None => refuse("keys are UTF-8; name one with KEY=FILE"),
     }
+}
+
+/// What stands before and behind the first '='. A path need not be text.
+#[cfg(unix)]
+fn split(input: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let bytes = input.as_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'=')?;
+    let (key, path) = bytes.split_at(at);
+    Some((OsStr::from_bytes(key), OsStr::from_bytes(path.get(1..)?)))
+}
+
+#[cfg(not(unix))]
+fn split(input: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    input.to_str()?.split_once('=').map(|(key, path)| (key.as_ref(), path.as_ref()))
 }
 
 /// What becomes a member.
@@ -132,12 +164,22 @@ impl Array {
             true => Box::new(std::io::stdin().lock()),
             false => Box::new(File::open(path).map_err(Failure::file(path))?),
         };
-        source.read_to_end(&mut bytes).map_err(Failure::file(path))?;
+        let limit = options.reading.limit();
+        source.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Failure::file(path))?;
+        if bytes.len() as u64 > limit {
+            let text = format!(
+                "{}: is held in memory, and has more than the {limit} bytes that --max-array-bytes allows",
+                path.display()
+            );
+            return Err(Failure::new(Code::Unreadable, text));
+        }
         if bytes.starts_with(b"\x93NUMPY") {
             return Ok(Array::Memory(Plain(options.reading.options().npy(bytes)?)));
         }
-        let parsed = parse(&bytes, options.header, dtype);
-        Ok(Array::Csv(parsed.map_err(|text| Failure::new(Code::Unreadable, format!("{}: {text}", path.display())))?))
+        let about = |text: String| Failure::new(Code::Unreadable, format!("{}: {text}", path.display()));
+        let csv = Csv::parse(&bytes, options.header, dtype).map_err(about)?;
+        options.reading.check(&path.display().to_string(), csv.nbytes())?;
+        Ok(Array::Csv(csv.encode().map_err(about)?))
     }
 
     fn save(&self) -> &dyn Save {
@@ -178,16 +220,15 @@ impl<S: Source + Sync> Save for Plain<S> {
 
 type Named = (String, Array, Header);
 
-fn write(arrays: &[Named], options: &Options) -> Result<()> {
-    let mut writer = NpzWriter::create(&options.output)?.align(options.align)?;
+fn write<S: Sink>(writer: NpzWriter<S>, arrays: &[Named], options: &Options) -> Result<S::Finished> {
+    let mut writer = writer.align(options.align)?;
     let coding = match options.deflate {
         Some(level) => MemberOptions::new().deflate(level),
         None => MemberOptions::new().store(),
     };
     let progress = Progress::new(arrays.iter().map(|(_, _, header)| header.nbytes() as u64));
-    for (key, array, header) in arrays {
-        writer.add_with(key, &array.save(), coding)?;
-        progress.add(header.nbytes() as u64);
+    for (key, array, _) in arrays {
+        writer.add_with(key, &progress.of(array.save()), coding)?;
     }
     Ok(writer.finish()?)
 }
@@ -197,7 +238,8 @@ struct Document {
     schema: u32,
     output: String,
     dry_run: bool,
-    bytes: Option<u64>,
+    /// What the archive has, or would have.
+    bytes: u64,
     members: Vec<Packed>,
 }
 
@@ -209,7 +251,7 @@ struct Packed {
     nbytes: usize,
 }
 
-fn report(arrays: &[Named], options: &Options, console: &Console) -> Result<()> {
+fn report(arrays: &[Named], bytes: u64, options: &Options, console: &Console) -> Result<()> {
     let packed = |(key, _, header): &Named| Packed {
         key: key.clone(),
         dtype: header.dtype().to_string(),
@@ -221,7 +263,6 @@ fn report(arrays: &[Named], options: &Options, console: &Console) -> Result<()> 
     if options.json {
         let output = options.output.to_string_lossy().into_owned();
         let dry_run = options.writing.dry_run;
-        let bytes = fs::metadata(&options.output).ok().filter(|_| !dry_run).map(|metadata| metadata.len());
         let mut documents = Documents::new(&mut out, false);
         documents.print(&Document { schema: SCHEMA, output, dry_run, bytes, members })?;
         return documents.finish();

@@ -35,34 +35,53 @@ pub(crate) enum FirstLine {
     No,
 }
 
-/// The array of a CSV; what is wrong with it as text.
-pub(crate) fn parse(text: &[u8], first_line: FirstLine, dtype: Option<&Dtype>) -> Result<Encoded, String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::Fields).from_reader(text);
-    let mut rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-    let names = match first_line {
-        FirstLine::Yes => true,
-        FirstLine::No => false,
-        FirstLine::Auto => names_columns(&rows),
-    };
-    if names && !rows.is_empty() {
-        rows.remove(0);
-    }
-    let columns = rows.first().map_or(0, StringRecord::len);
-    let shape = if columns == 1 { vec![rows.len()] } else { vec![rows.len(), columns] };
-    let scalar = match dtype {
-        Some(dtype) => *dtype.as_scalar().ok_or("CSV becomes an array of numbers or text, not of records")?,
-        None => infer(&rows)?,
-    };
-    let mut bytes = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        for (column, cell) in row.iter().enumerate() {
-            let encoded = encode(cell, &scalar, &mut bytes);
-            let line = row.position().map_or(index as u64 + 1, csv::Position::line);
-            encoded.map_err(|problem| format!("line {line}, column {}: {cell:?} {problem}", column + 1))?;
+/// The cells of a CSV and what they become.
+pub(crate) struct Csv {
+    rows: Vec<StringRecord>,
+    header: Header,
+    scalar: Scalar,
+}
+
+impl Csv {
+    /// What is wrong with it is text.
+    pub(crate) fn parse(text: &[u8], first_line: FirstLine, dtype: Option<&Dtype>) -> Result<Self, String> {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text);
+        let mut rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        // Names tell the number of columns, too. Without them nothing is an array of one dimension, as in `np.loadtxt`.
+        let columns = rows.first().map_or(1, StringRecord::len);
+        let names = match first_line {
+            FirstLine::Yes => true,
+            FirstLine::No => false,
+            FirstLine::Auto => names_columns(&rows),
+        };
+        if names && !rows.is_empty() {
+            rows.remove(0);
         }
+        let shape = if columns == 1 { vec![rows.len()] } else { vec![rows.len(), columns] };
+        let scalar = match dtype {
+            Some(dtype) => *dtype.as_scalar().ok_or("CSV becomes an array of numbers or text, not of records")?,
+            None => infer(&rows)?,
+        };
+        let header = Header::new(scalar.into(), &shape, Order::C).map_err(|error| error.to_string())?;
+        Ok(Csv { rows, header, scalar })
     }
-    let header = Header::new(scalar.into(), &shape, Order::C).map_err(|error| error.to_string())?;
-    Ok(Encoded { header, bytes })
+
+    /// What the elements will take.
+    pub(crate) fn nbytes(&self) -> usize {
+        self.header.nbytes()
+    }
+
+    pub(crate) fn encode(self) -> Result<Encoded, String> {
+        let mut bytes = Vec::with_capacity(self.nbytes());
+        for (index, row) in self.rows.iter().enumerate() {
+            for (column, cell) in row.iter().enumerate() {
+                let encoded = encode(cell, &self.scalar, &mut bytes);
+                let line = row.position().map_or(index as u64 + 1, csv::Position::line);
+                encoded.map_err(|problem| format!("line {line}, column {}: {cell:?} {problem}", column + 1))?;
+            }
+        }
+        Ok(Encoded { header: self.header, bytes })
+    }
 }
 
 fn names_columns(rows: &[StringRecord]) -> bool {
@@ -87,12 +106,12 @@ enum Cell {
 
 impl Cell {
     fn of(text: &str) -> Self {
-        match text {
+        match text.trim() {
             "" => Cell::Empty,
             "True" | "False" | "true" | "false" => Cell::Bool,
-            _ if text.parse::<i64>().is_ok() => Cell::Int,
-            _ if text.parse::<u64>().is_ok() => Cell::UInt,
-            _ if text.parse::<f64>().is_ok() => Cell::Float,
+            text if text.parse::<i64>().is_ok() => Cell::Int,
+            text if text.parse::<u64>().is_ok() => Cell::UInt,
+            text if text.parse::<f64>().is_ok() => Cell::Float,
             _ => Cell::Text,
         }
     }
@@ -108,7 +127,7 @@ fn infer(rows: &[StringRecord]) -> Result<Scalar, String> {
         longest = longest.max(cell.chars().count());
         match Cell::of(cell) {
             Cell::Bool => bools += 1,
-            Cell::Int => negative |= cell.starts_with('-'),
+            Cell::Int => negative |= cell.trim_start().starts_with('-'),
             Cell::UInt => wide = true,
             Cell::Empty | Cell::Float => floats = true,
             Cell::Text => texts = true,
@@ -129,6 +148,8 @@ fn infer(rows: &[StringRecord]) -> Result<Scalar, String> {
 fn encode(cell: &str, scalar: &Scalar, bytes: &mut Vec<u8>) -> Result<(), String> {
     let (order, size) = (scalar.byte_order(), scalar.item_size());
     let unfit = || format!("is no {scalar}");
+    // Blanks around a number are nothing, in a text they are part of it.
+    let cell = if matches!(scalar.kind(), Kind::Str | Kind::Bytes) { cell } else { cell.trim() };
     match scalar.kind() {
         Kind::Bool => bytes.push(match cell {
             "True" | "true" | "1" => 1,

@@ -72,8 +72,33 @@ impl Folder {
         Ok(Folder(path.canonicalize()?))
     }
 
+    /// The folder, if it is there.
+    pub(crate) fn existing(path: &Path) -> io::Result<Option<Self>> {
+        match path.canonicalize() {
+            Ok(folder) if folder.is_dir() => Ok(Some(Folder(folder))),
+            Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a file could be begun.
+    pub(crate) fn check<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool) -> io::Result<()> {
+        self.target(parts, overwrite, false).map(drop)
+    }
+
     /// Begins a file. `parts` are those of [`parts`]. A part that is a link, or no folder, is an error.
-    pub(crate) fn create(&self, parts: &[&str], overwrite: bool) -> io::Result<Pending> {
+    pub(crate) fn create<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool) -> io::Result<Pending> {
+        let target = self.target(parts, overwrite, true)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // but for the umask
+        let file = builder.prefix(".npz.").suffix(".tmp").tempfile_in(target.parent().unwrap_or(&self.0))?;
+        Ok(Pending { file, target, overwrite })
+    }
+
+    /// The path of a file, whose folders are made if that is asked for.
+    fn target<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool, make: bool) -> io::Result<PathBuf> {
         let (name, folders) = parts.split_last().ok_or(io::ErrorKind::InvalidFilename)?;
         let mut folder = self.0.clone();
         for part in folders {
@@ -81,17 +106,14 @@ impl Folder {
             match folder.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => {}
                 Ok(metadata) => return Err(in_the_way(&folder, &metadata)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(&folder)?,
-                Err(error) => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(_) if make => fs::create_dir(&folder)?,
+                Err(_) => {}
             }
         }
         let target = folder.join(name);
         check(&target, overwrite)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // but for the umask
-        let file = builder.prefix(".npz.").suffix(".tmp").tempfile_in(&folder)?;
-        Ok(Pending { file, target, overwrite })
+        Ok(target)
     }
 }
 
@@ -126,6 +148,10 @@ impl Write for Pending {
 }
 
 impl Pending {
+    pub(crate) fn temporary_path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Gives the file its name.
     pub(crate) fn finish(self) -> io::Result<()> {
         check(&self.target, self.overwrite)?;
@@ -134,6 +160,9 @@ impl Pending {
             true => self.file.persist(&self.target),
             false => self.file.persist_noclobber(&self.target),
         };
-        named.map(drop).map_err(|error| error.error)
+        named.map(drop).map_err(|error| match error.error {
+            error if error.kind() == io::ErrorKind::AlreadyExists => check(&self.target, false).err().unwrap_or(error),
+            error => error,
+        })
     }
 }

@@ -251,12 +251,15 @@ pub(crate) struct Sum {
     compressed: u64,
     swapped: u64,
     pickled: u64,
+    /// Damaged, or ambiguous.
+    refused: u64,
 }
 
 impl Sum {
     pub(crate) fn add(&mut self, row: &Row) {
         let compressed = row.method != Method::Stored.to_string();
         self.arrays += u64::from(row.kind == "array");
+        self.refused += u64::from(row.kind == "error");
         match row.access {
             Some("borrow") => self.borrowed += 1,
             Some(_) if !row.mendable => self.swapped += 1,
@@ -281,10 +284,13 @@ impl fmt::Display for Sum {
             more => write!(f, "; `{command}` makes it {more}")?,
         }
         if self.swapped > 0 {
-            write!(f, "; {} of the other byte order", self.swapped)?;
+            write!(f, "; {} of the other byte order, which NumPy's `astype` changes", self.swapped)?;
         }
         if self.pickled > 0 {
-            write!(f, "; {} of pickled objects", self.pickled)?;
+            write!(f, "; {} of pickled objects, which only NumPy reads", self.pickled)?;
+        }
+        if self.refused > 0 {
+            write!(f, "; {} cannot be read, and `npz check` tells why", self.refused)?;
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ pub(crate) struct Outgoing<'a> {
 }
 
 /// Writes arrays as tensors: little-endian and in C order, the widest first, as the crate does.
-pub(crate) fn write(mut arrays: Vec<Outgoing<'_>>, out: &mut impl Write, reading: &Reading) -> Result<()> {
+pub(crate) fn write(mut arrays: Vec<Outgoing<'_>>, out: &mut dyn Write, reading: &Reading) -> Result<()> {
     arrays.sort_by_cached_key(|array| (std::cmp::Reverse(array.tensor), array.entry.key().into_owned()));
     let mut end = 0;
     let infos = arrays.iter().map(|array| {
@@ -97,7 +97,7 @@ pub(crate) fn write(mut arrays: Vec<Outgoing<'_>>, out: &mut impl Write, reading
     Ok(out.flush()?)
 }
 
-fn write_elements(array: &Outgoing<'_>, out: &mut impl Write, reading: &Reading, progress: &Progress) -> Result<()> {
+fn write_elements(array: &Outgoing<'_>, out: &mut dyn Write, reading: &Reading, progress: &Progress) -> Result<()> {
     in_c_order(&array.entry, reading, |header, elements| {
         let Some(scalar) = header.dtype().as_scalar() else { return Ok(()) };
         let size = scalar.item_size();
@@ -185,6 +185,12 @@ impl Tensors {
             }
         }
         if refused.is_empty() { Ok(arrays) } else { Err(refused) }
+    }
+}
+
+impl Incoming<'_> {
+    pub(crate) fn nbytes(&self) -> u64 {
+        self.header.nbytes() as u64
     }
 }
 

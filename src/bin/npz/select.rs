@@ -16,6 +16,8 @@ pub(crate) struct Globs {
 }
 
 pub(crate) struct Select {
+    /// These alone, if there are any.
+    keys: Vec<String>,
     include: Option<GlobSet>,
     exclude: GlobSet,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Select {
 impl Globs {
     pub(crate) fn compile(&self) -> Result<Select> {
         let include = if self.include.is_empty() { None } else { Some(set(&self.include)?) };
-        Ok(Select { include, exclude: set(&self.exclude)? })
+        Ok(Select { keys: Vec::new(), include, exclude: set(&self.exclude)? })
     }
 }
 
@@ -42,8 +44,14 @@ fn parse(glob: &str) -> Result<Glob> {
 }
 
 impl Select {
+    /// The same, among keys that were named.
+    pub(crate) fn only(self, keys: Vec<String>) -> Self {
+        Select { keys, ..self }
+    }
+
     pub(crate) fn takes(&self, key: &str) -> bool {
-        self.include.as_ref().is_none_or(|set| set.is_match(key)) && !self.exclude.is_match(key)
+        let is_named = self.keys.is_empty() || self.keys.iter().any(|named| named == key);
+        is_named && self.include.as_ref().is_none_or(|set| set.is_match(key)) && !self.exclude.is_match(key)
     }
 }
 

@@ -1,6 +1,5 @@
 //! `npz show`: values, as NumPy prints them.
 
-mod date;
 mod field;
 mod float;
 mod format;
@@ -11,7 +10,7 @@ mod json;
 mod natural;
 mod print;
 mod quoted;
-mod real;
+pub(crate) mod real;
 mod value;
 
 use std::io::Write;

@@ -1,8 +1,9 @@
 //! An element as text that reads back as the same value.
 
 use npzmap::half::f16;
-use npzmap::{ByteOrder, DatetimeUnit, Kind, Scalar, TimeUnit};
+use npzmap::{ByteOrder, Kind, Scalar};
 
+use crate::date::{NAT, date};
 use crate::leaves::little;
 
 /// The number of the bytes, its sign extended.
@@ -24,11 +25,16 @@ pub(crate) fn float(bytes: &[u8], order: ByteOrder) -> Option<f64> {
     }
 }
 
-/// The text of a scalar; none for what has none: bytes of no kind, long doubles.
+/// The text of a scalar; none for what has none: bytes of no kind, long doubles, bools that are neither 0 nor 1, codes
+/// that are no characters.
 pub(crate) fn text(bytes: &[u8], scalar: &Scalar) -> Option<String> {
     let order = scalar.byte_order();
     Some(match scalar.kind() {
-        Kind::Bool => if bytes[0] == 0 { "False" } else { "True" }.into(),
+        Kind::Bool => match bytes {
+            [0] => "False".into(),
+            [1] => "True".into(),
+            _ => return None,
+        },
         Kind::Int | Kind::UInt => integer(bytes, scalar).to_string(),
         Kind::Float => real(bytes, order)?,
         Kind::Complex => {
@@ -39,20 +45,16 @@ pub(crate) fn text(bytes: &[u8], scalar: &Scalar) -> Option<String> {
         }
         Kind::Str => {
             let codes = bytes.chunks_exact(4).map(|code| integer(code, scalar) as u32);
-            let text: String = codes.map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+            let text: String = codes.map(char::from_u32).collect::<Option<_>>()?;
             text.trim_end_matches('\0').into()
         }
         Kind::Bytes => {
             let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             bytes[..end].iter().map(|byte| byte_text(*byte)).collect()
         }
-        Kind::Datetime => match (integer(bytes, scalar) as i64, scalar.unit()) {
-            (i64::MIN, _) => "NaT".into(),
-            (count, Some(unit)) => date(count, unit),
-            (count, None) => count.to_string(),
-        },
-        Kind::Timedelta => match integer(bytes, scalar) as i64 {
-            i64::MIN => "NaT".into(),
+        Kind::Datetime | Kind::Timedelta => match integer(bytes, scalar) as i64 {
+            NAT => "NaT".into(),
+            count if scalar.kind() == Kind::Datetime => date(count, scalar.unit()),
             count => count.to_string(),
         },
         _ => return None,
@@ -82,49 +84,4 @@ fn byte_text(byte: u8) -> String {
         b' '..=b'~' => char::from(byte).into(),
         byte => format!("\\x{byte:02x}"),
     }
-}
-
-/// An ISO date, as exact as its unit, as NumPy prints it.
-pub(crate) fn date(count: i64, unit: DatetimeUnit) -> String {
-    const DAY: i128 = 86_400;
-    let count = i128::from(count) * i128::from(unit.multiple());
-    // Units in a second, and digits behind it.
-    let (per_second, digits) = match unit.base() {
-        TimeUnit::Year => return format!("{:04}", 1970 + count),
-        TimeUnit::Month => return format!("{:04}-{:02}", 1970 + count.div_euclid(12), count.rem_euclid(12) + 1),
-        TimeUnit::Week => return day(count * 7),
-        TimeUnit::Day => return day(count),
-        TimeUnit::Hour => {
-            return format!("{}T{:02}", day(count.div_euclid(24)), count.rem_euclid(24));
-        }
-        TimeUnit::Minute => {
-            let minute = count.rem_euclid(1440);
-            return format!("{}T{:02}:{:02}", day(count.div_euclid(1440)), minute / 60, minute % 60);
-        }
-        TimeUnit::Second => (1, 0),
-        TimeUnit::Millisecond => (10_i128.pow(3), 3),
-        TimeUnit::Microsecond => (10_i128.pow(6), 6),
-        TimeUnit::Nanosecond => (10_i128.pow(9), 9),
-        TimeUnit::Picosecond => (10_i128.pow(12), 12),
-        TimeUnit::Femtosecond => (10_i128.pow(15), 15),
-        _ => (10_i128.pow(18), 18),
-    };
-    let (seconds, rest) = (count.div_euclid(per_second), count.rem_euclid(per_second));
-    let second = seconds.rem_euclid(DAY);
-    let time = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-    let fraction = if digits > 0 { format!(".{rest:0digits$}") } else { String::new() };
-    format!("{}T{time}{fraction}", day(seconds.div_euclid(DAY)))
-}
-
-/// The date of a day since 1970-01-01, in the Gregorian calendar.
-fn day(days: i128) -> String {
-    // Years begin in March, so that the leap day is their last; eras are 400 years.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, january) = (day - (153 * month + 2) / 5 + 1, month >= 10);
-    let (month, year) = (if january { month - 9 } else { month + 3 }, year + era * 400 + i128::from(january));
-    format!("{year:04}-{month:02}-{day:02}")
 }

@@ -228,6 +228,29 @@ fn a_writer_that_is_dropped_leaves_the_target_alone_and_nothing_behind() {
 }
 
 #[test]
+fn a_new_archive_is_made_only_where_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("a.npz"), folder.path().join("link.npz"));
+    let exists = |error: npzmap::Error| matches!(error.kind(), ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists);
+    let mut w = NpzWriter::create_new(&path).unwrap();
+    w.add("x", &[1_u8]).unwrap();
+    w.finish().unwrap();
+    assert!(exists(NpzWriter::create_new(&path).unwrap_err()));
+    symlink("nowhere", &link).unwrap();
+    assert!(exists(NpzWriter::create_new(&link).unwrap_err()));
+    fs::remove_file(&link).unwrap();
+
+    // What comes up meanwhile stays, be it a link.
+    let w = NpzWriter::create_new(&link).unwrap();
+    symlink("nowhere", &link).unwrap();
+    let error = w.finish().unwrap_err();
+    assert_eq!(error.path(), Some(&*link));
+    assert!(exists(error));
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("nowhere"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2); // and no temporary file
+}
+
+#[test]
 fn the_new_file_has_the_permissions_of_the_old_one_or_those_of_any_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let [target, other] = ["a.npz", "b"].map(|name| folder.path().join(name));

@@ -2,12 +2,12 @@
 
 use npzmap::{Dtype, Field, Kind, Scalar};
 
-use super::date::{self, NAT};
 use super::float::{self, Floats};
 use super::items::Items;
 use super::print::{EDGE, THRESHOLD};
 use super::quoted;
 use super::value;
+use crate::date::{self, NAT};
 
 pub(super) enum Format<'a> {
     Scalar(&'a Scalar, Style),

@@ -3,11 +3,11 @@
 use npzmap::{Dtype, Kind, Scalar};
 use serde::{Serialize, Serializer};
 
-use super::date::{self, NAT};
 use super::float;
 use super::quoted;
 use super::real::{Class, Real};
 use super::value;
+use crate::date::{self, NAT};
 
 /// Lists of lists, as deep as there are axes.
 #[derive(Clone, Copy)]

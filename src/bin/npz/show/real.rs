@@ -6,18 +6,18 @@ use super::natural::Natural;
 
 /// A float: its sign, and `mantissa * 2^exponent`.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Real {
-    pub(super) negative: bool,
-    pub(super) class: Class,
+pub(crate) struct Real {
+    pub(crate) negative: bool,
+    pub(crate) class: Class,
     mantissa: u64,
     exponent: i32,
     /// Whether the next number below is half as far as the next above.
     narrow_below: bool,
-    pub(super) width: Width,
+    pub(crate) width: Width,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     Finite,
     Infinite,
     Nan,
@@ -25,12 +25,15 @@ pub(super) enum Class {
 
 /// How long double is laid out differs from machine to machine: this is x86's, of 80 bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Width {
+pub(crate) enum Width {
     Half,
     Single,
     Double,
     Long,
 }
+
+/// The bits of a mantissa of 64 that an `f64` does not hold.
+const UNHELD: u64 = (1 << 11) - 1;
 
 impl Width {
     pub(super) fn of_size(size: usize) -> Self {
@@ -63,7 +66,7 @@ impl Width {
 
 impl Real {
     /// From the bits of the number, least significant first.
-    pub(super) fn new(bits: u128, width: Width) -> Self {
+    pub(crate) fn new(bits: u128, width: Width) -> Self {
         // Bits behind the leading one, which only the long one stores; bits of the exponent.
         let (fraction_bits, exponent_bits) = match width {
             Width::Half => (10, 5),
@@ -95,14 +98,31 @@ impl Real {
         }
     }
 
-    pub(super) fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.mantissa == 0
     }
 
     /// Its absolute value; of one of 80 bits, not more than that.
     pub(super) fn magnitude(&self) -> f64 {
-        const UNHELD: u64 = (1 << 11) - 1;
         let mantissa = if self.width == Width::Long { self.mantissa & !UNHELD } else { self.mantissa };
+        self.scale(mantissa)
+    }
+
+    /// The number as a sum, in which the second is what the first does not hold of 80 bits. Infinite beyond the `f64`s.
+    pub(crate) fn sum(&self) -> (f64, f64) {
+        let sign = if self.negative { -1.0 } else { 1.0 };
+        match self.class {
+            Class::Nan => (f64::NAN, 0.0),
+            Class::Infinite => (sign * f64::INFINITY, 0.0),
+            Class::Finite if self.width == Width::Long => {
+                let high = self.magnitude();
+                (sign * high, if high.is_finite() { sign * self.scale(self.mantissa & UNHELD) } else { 0.0 })
+            }
+            Class::Finite => (sign * self.magnitude(), 0.0),
+        }
+    }
+
+    fn scale(&self, mantissa: u64) -> f64 {
         mantissa as f64 * 2_f64.powi(self.exponent.max(-1000)) * 2_f64.powi((self.exponent + 1000).min(0))
     }
 

@@ -2,10 +2,10 @@
 
 use npzmap::{ByteOrder, Kind, Scalar};
 
-use super::date::{self, NAT};
 use super::float;
 use super::quoted;
 use super::real::{Real, Width};
+use crate::date::{self, NAT};
 
 /// The bits of a number.
 fn bits(bytes: &[u8], order: ByteOrder) -> u128 {

@@ -3,10 +3,10 @@
 use npzmap::{DatetimeUnit, TimeUnit};
 
 /// What stands for no date and no time.
-pub(super) const NAT: i64 = i64::MIN;
+pub(crate) const NAT: i64 = i64::MIN;
 
 /// An ISO date, as exact as its unit. Where NumPy's 64 bits overflow, these do as well.
-pub(super) fn date(count: i64, unit: Option<DatetimeUnit>) -> String {
+pub(crate) fn date(count: i64, unit: Option<DatetimeUnit>) -> String {
     let Some(unit) = unit else { return count.to_string() }; // NumPy refuses them
     let count = count.wrapping_mul(unit.multiple().into());
     // Units in a second, and digits behind its point.
@@ -52,7 +52,7 @@ fn day(days: i64) -> String {
 }
 
 /// `5 seconds`, as NumPy prints a duration alone.
-pub(super) fn duration(count: i64, unit: Option<DatetimeUnit>) -> String {
+pub(crate) fn duration(count: i64, unit: Option<DatetimeUnit>) -> String {
     let name = match unit.map(DatetimeUnit::base) {
         None => "generic time units",
         Some(TimeUnit::Year) => "years",

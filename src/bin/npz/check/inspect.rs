@@ -1,0 +1,150 @@
+//! One member: every departure of its headers, its content and its elements. What is large is read by several threads.
+
+use std::ops::Range;
+
+use crc32fast::Hasher;
+use npzmap::{Error, ErrorKind, Header, Method, Source, Verify};
+use rayon::prelude::*;
+
+use super::Fault;
+use super::values::Values;
+use crate::args::Reading;
+use crate::exit::Failure;
+use crate::input::Entry;
+use crate::progress::Progress;
+
+/// What a thread reads of a stored member before it takes the next part.
+const PART: u64 = 16 << 20;
+
+pub(super) fn inspect(entry: &Entry<'_>, quick: bool, reading: &Reading, progress: &Progress) -> Vec<Fault> {
+    let key = entry.key();
+    let fault = |error: &Error| Fault::of(&key, error);
+    let header = match entry.header() {
+        Ok(header) => Some(header),
+        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => None,
+        Err(error) => {
+            let verify = if quick { Verify::Never } else { Verify::Always };
+            let faults: Vec<_> = match entry {
+                Entry::Member(member) => member.faults(verify).iter().map(fault).collect(),
+                Entry::Plain(_) => vec![fault(&error)],
+            };
+            progress.add(entry.size());
+            return faults;
+        }
+    };
+    let offset = entry.payload_offset().ok().flatten();
+    let mut faults = Vec::new();
+    if let Some(header) = &header {
+        let (dtype, count) = (header.dtype(), header.count());
+        if let Err(error) = entry.access_in_map() {
+            faults.push(fault(&error)); // pickled objects
+        } else if dtype.item_size() == 0 && count > 0 {
+            let error = ErrorKind::ZeroSizedItems { count }.into();
+            faults.push(Fault { offset, ..fault(&error) });
+        }
+    }
+    if quick {
+        return faults;
+    }
+    let mut values = Values::new(header.as_ref());
+    if let Err(failure) = reading.check(&key, values.unit()) {
+        // The content is still held against its CRC.
+        faults.push(Fault { member: Some(key.to_string()), rule: Some("L5"), offset, problem: failure.to_string() });
+        values = Values::new(None);
+    }
+    let checked = match (offset, header.as_ref()) {
+        (Some(offset), header) if entry.method() == Method::Stored => {
+            check_stored(entry, offset, header, &mut values, progress)
+        }
+        _ => check_decoded(entry, &mut values, progress),
+    };
+    if let Err(error) = checked {
+        // The CRC is of everything behind the local header.
+        let start = offset.map(|offset| offset - preamble(header.as_ref()).min(offset));
+        faults.push(Fault { offset: error.offset().or(start), ..fault(&error) });
+    }
+    for (bad, kind) in values.found() {
+        let error = Error::from(kind);
+        let problem = match bad.count {
+            1 => Fault::of(&key, &error).problem,
+            count => format!("{}; the first of {count}", Fault::of(&key, &error).problem),
+        };
+        let offset = offset.map(|offset| offset + bad.first);
+        faults.push(Fault { offset, problem, ..fault(&error) });
+    }
+    faults
+}
+
+fn preamble(header: Option<&Header>) -> u64 {
+    header.map_or(0, |header| header.preamble_size() as u64)
+}
+
+/// Reads the parts of a stored member side by side. `payload` is where its elements begin, if it is an array.
+fn check_stored(
+    entry: &Entry<'_>,
+    payload: u64,
+    header: Option<&Header>,
+    values: &mut Values,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let preamble = preamble(header);
+    let (start, end) =
+        (payload.saturating_sub(preamble), payload.saturating_add(entry.size().saturating_sub(preamble)));
+    let unit = values.unit().max(1) as u64;
+    let part = (PART / unit).max(1).saturating_mul(unit);
+    // The preamble, then the elements in whole units.
+    let parts = (0..(end - payload).div_ceil(part)).into_par_iter().map(|index| {
+        let from = payload + index * part;
+        let mut values = values.at(from - payload);
+        let crc = read(entry, from..end.min(from.saturating_add(part)), &mut values, progress)?;
+        Ok::<_, Error>((crc, values))
+    });
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let mut crc = read(entry, start..payload, &mut Values::new(None), progress)?;
+    for (next, found) in parts {
+        crc.combine(&next);
+        values.join(found);
+    }
+    let computed = crc.finalize();
+    match entry.crc32() {
+        Some(stored) if stored != computed => Err(ErrorKind::Checksum { computed, stored }.into()),
+        _ => Ok(()),
+    }
+}
+
+fn read(entry: &Entry<'_>, range: Range<u64>, values: &mut Values, progress: &Progress) -> Result<Hasher, Error> {
+    let mut crc = Hasher::new();
+    let mut block = vec![0; values.block(range.end - range.start)];
+    let mut at = range.start;
+    while at < range.end {
+        let count = block.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        let block = &mut block[..count];
+        entry.source().read_exact_at(at, block)?;
+        crc.update(block);
+        values.look(block);
+        progress.add(count as u64);
+        at += count as u64;
+    }
+    Ok(crc)
+}
+
+fn check_decoded(entry: &Entry<'_>, values: &mut Values, progress: &Progress) -> Result<(), Error> {
+    if values.is_empty() {
+        let passed = entry.copy_to(&mut std::io::sink(), |bytes| progress.add(bytes));
+        return match passed {
+            Err(Failure::Archive(error)) => Err(error),
+            _ => Ok(()),
+        };
+    }
+    entry.stream_elements(|_, stream| {
+        let mut block = vec![0; values.block(stream.left())];
+        while stream.left() > 0 {
+            let count = block.len().min(usize::try_from(stream.left()).unwrap_or(usize::MAX));
+            let block = &mut block[..count];
+            stream.read_exact(block)?;
+            values.look(block);
+            progress.add(count as u64);
+        }
+        Ok::<_, Error>(())
+    })
+}
