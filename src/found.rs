@@ -62,16 +62,21 @@ impl<'a, S: Source> Found<'a, S> {
 
     /// Reads what is left of the content into memory of that size, and checks it.
     pub(crate) fn read_to_end(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
+        self.read_rest(content, bytes)?;
+        content.finish()
+    }
+
+    /// Reads what is left of the content into memory of that size.
+    pub(crate) fn read_rest(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
         #[cfg(feature = "rayon")]
         if self.is_stored() && content.left() == bytes.len() as u64 {
             let start = self.data.end - bytes.len() as u64;
             if let Some(crc) = split::read(self.source, start, bytes, content.is_checked())? {
                 content.was_read(&crc);
-                return content.finish();
+                return Ok(());
             }
         }
-        content.read_exact(bytes)?;
-        content.finish()
+        content.read_exact(bytes)
     }
 
     /// Reads the whole content and holds it against its CRC.

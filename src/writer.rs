@@ -10,6 +10,8 @@ mod options;
 mod rows;
 mod savez;
 mod sink;
+#[cfg(feature = "libdeflate")]
+mod whole;
 
 use std::fmt;
 use std::io::{Seek, Write};

@@ -13,6 +13,7 @@ use num_traits::Zero;
 
 use super::dtype::Dtype;
 use super::element::Element;
+use crate::buffer;
 
 /// A `T` of alignment 1, in this machine's byte order.
 ///
@@ -143,10 +144,9 @@ impl<T: Copy + Zero> Zero for Unaligned<T> {
 
 /// Arrays of [`Unaligned<T>`] to arrays of `T`.
 ///
-/// A copy into fresh memory costs its page faults: 1.0 to 1.6 GB/s for 256 MiB, where [`Npz::read`](crate::Npz::read),
-/// which asks for huge pages, makes the same array at 6 to 10 GB/s (AMD EPYC, 2 cores, one thread, Rust 1.95,
-/// 2026-11-23). So what will be copied whole is better read at once; this is for what was borrowed already, or for a
-/// slice of it.
+/// A copy into fresh memory costs its page faults, and large ones therefore ask for huge pages: 7 to 10 GB/s for 64 MiB that
+/// lie together, where `to_vec` of the same bytes makes 1.8 (AMD EPYC, 2 cores, one thread, Rust 1.95, 2026-11-23,
+/// `cargo bench --bench throughput`).
 ///
 /// ```
 /// use npzmap::{Npz, ToAligned, Unaligned};
@@ -176,10 +176,23 @@ pub trait ToAligned {
     fn to_aligned(&self) -> Self::Aligned;
 }
 
-impl<T: Copy, D: Dimension> ToAligned for ArrayRef<Unaligned<T>, D> {
+impl<T: Pod, D: Dimension> ToAligned for ArrayRef<Unaligned<T>, D> {
     type Aligned = Array<T, D>;
 
     fn to_aligned(&self) -> Array<T, D> {
-        self.map(|value| value.get())
+        let columns = self.t();
+        let copied = match (self.as_slice(), columns.as_slice()) {
+            (Some(values), _) => copied(values, self.raw_dim()),
+            (None, Some(values)) => copied(values, columns.raw_dim()).map(Array::reversed_axes),
+            (None, None) => None,
+        };
+        copied.unwrap_or_else(|| self.map(|value| value.get()))
     }
+}
+
+/// What lies together, copied at once into memory that is made for large arrays.
+fn copied<T: Pod, D: Dimension>(values: &[Unaligned<T>], shape: D) -> Option<Array<T, D>> {
+    let mut copy = buffer::zeroed::<T>(values.len()).ok()?;
+    bytemuck::cast_slice_mut::<T, u8>(&mut copy).copy_from_slice(bytemuck::cast_slice(values));
+    Array::from_shape_vec(shape, copy).ok()
 }

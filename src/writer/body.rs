@@ -107,7 +107,7 @@ impl<'a> Body<'a> {
     /// that is asked for: then no more was handed over than the content is long.
     ///
     /// One piece of code for all roads: what is compressed in memory, on another thread or straight into a file gets the
-    /// same calls, and so the same bytes.
+    /// same calls, and so the same bytes. (With `libdeflate`, what fits into memory has another encoder, on every road.)
     #[cfg(feature = "deflate")]
     pub(super) fn deflate(&self, level: u32, if_smaller: bool, put: Put<'_>) -> Result<Option<(u64, u32)>> {
         let mut crc = crc32fast::Hasher::new();

@@ -206,6 +206,14 @@ impl<S: Sink> NpzWriter<S> {
 
 /// Compresses a member; nothing if it would not be smaller, where that is asked for.
 pub(super) fn deflate_in_memory(body: &Body<'_>, level: u32, if_smaller: bool) -> Result<Option<(Vec<u8>, Sizes)>> {
+    #[cfg(feature = "libdeflate")]
+    if body.size() <= IN_MEMORY {
+        let deflated = super::whole::deflate(body, level, if_smaller)?;
+        return Ok(deflated.map(|(data, crc32)| {
+            let sizes = Sizes { crc32, compressed_size: data.len() as u64, size: body.size() };
+            (data, sizes)
+        }));
+    }
     let mut data = Vec::new();
     let deflated = body.deflate(level, if_smaller, &mut |block| {
         data.try_reserve(block.len()).map_err(|_| ErrorKind::OutOfMemory { bytes: block.len() as u64 })?;

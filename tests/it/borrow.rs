@@ -99,6 +99,14 @@ fn stored_misaligned_member_borrows_unaligned() {
     assert_eq!(features.row(1).mapv(Unaligned::get).to_vec(), [4.0, 5.0, 6.0, 7.0]);
     let aligned: Array2<f32> = features.to_aligned();
     assert_eq!(aligned, npz.read::<f32, Ix2>("features").unwrap());
+    // Strides of all sorts; what lies together stays in its order.
+    assert_eq!(features.slice(ndarray::s![..;2, ..]).to_aligned(), aligned.slice(ndarray::s![..;2, ..]));
+    assert_eq!(features.slice(ndarray::s![.., ..;-1]).to_aligned(), aligned.slice(ndarray::s![.., ..;-1]));
+    assert_eq!(features.column(3).to_aligned(), aligned.column(3));
+    let turned = features.t().to_aligned();
+    assert_eq!((turned.strides(), &turned), (&[1, 4][..], &aligned.t().to_owned()));
+    assert_eq!(features.slice(ndarray::s![3.., ..]).to_aligned().dim(), (0, 4));
+    assert_eq!(npz.view::<Unaligned<f32>, Ix2>("features").unwrap().row(2).slice(ndarray::s![1]).to_aligned()[()], 9.0);
 }
 
 #[test]

@@ -52,6 +52,9 @@ fn a_large_array_that_is_split_over_threads_is_the_one_that_one_thread_reads() {
             assert!(
                 by_position.member("a").unwrap().bytes().unwrap()[128..] == *in_memory.payload("a").unwrap().bytes()
             );
+            let mut into = ndarray::Array1::<u32>::zeros(numbers.len());
+            by_position.read_into("a", into.view_mut()).unwrap();
+            assert!(into.as_slice().unwrap() == numbers);
             by_position.verify().unwrap();
             in_memory.verify().unwrap();
         });
