@@ -1,0 +1,123 @@
+//! The floors: the system calls and loops that nobody can do without.
+
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use memmap2::{Advice, MmapMut};
+
+use crate::rivals;
+
+/// Where in an archive its directory and a key's elements are, found before the clock runs.
+#[derive(Clone)]
+pub struct Layout {
+    pub directory: Range<usize>,
+    pub payload: Range<usize>,
+}
+
+impl Layout {
+    pub fn of(path: &Path, key: &str) -> Result<Self> {
+        let map = rivals::map(path)?;
+        let archive = rawzip::ZipArchive::from_slice(&map[..])?;
+        let directory = usize::try_from(archive.directory_offset())?..usize::try_from(archive.eocd_offset())?;
+        let npz = npzmap::Npz::open(path)?;
+        let member = npz.member(key)?;
+        let start = usize::try_from(member.payload_offset()?.context("not stored")?)?;
+        let payload = start..start + member.header()?.nbytes();
+        Ok(Layout { directory, payload })
+    }
+}
+
+/// Opens, maps, reads the end and the directory's bytes, and touches the data.
+pub fn touch(path: &Path, layout: &Layout) -> Result<f32> {
+    let map = rivals::map(path)?;
+    let end = map[map.len() - 22..].iter().fold(0, |all, byte| all ^ byte);
+    let words = map[layout.directory.clone()].chunks_exact(8);
+    let words = words.fold(0, |all, word| all ^ u64::from_le_bytes(word.try_into().expect("eight")));
+    std::hint::black_box((end, words));
+    Ok(rivals::sum_of_bytes(&map[layout.payload.clone()]))
+}
+
+/// The lengths of every record, over the map: the least that finds the members.
+pub fn scan(path: &Path, layout: &Layout) -> Result<usize> {
+    let map = rivals::map(path)?;
+    Ok(scan_records(&map[layout.directory.clone()]))
+}
+
+/// The same over a directory that was read by position.
+pub fn scan_by_position(path: &Path, layout: &Layout) -> Result<usize> {
+    let file = File::open(path)?;
+    let mut end = [0; 22];
+    file.read_exact_at(&mut end, file.metadata()?.len() - 22)?;
+    let mut directory = vec![0; layout.directory.len()];
+    file.read_exact_at(&mut directory, layout.directory.start as u64)?;
+    Ok(scan_records(&directory))
+}
+
+fn scan_records(directory: &[u8]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while let Some(fixed) = directory.get(at..at + 46).filter(|fixed| fixed.starts_with(b"PK\x01\x02")) {
+        let length = |at: usize| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]]));
+        at += 46 + length(28) + length(30) + length(32);
+        count += 1;
+    }
+    count
+}
+
+/// Memory that was never touched, in huge pages where the system has them.
+pub fn huge(size: usize) -> Result<MmapMut> {
+    let memory = MmapMut::map_anon(size)?;
+    memory.advise(Advice::HugePage)?;
+    Ok(memory)
+}
+
+pub fn pread(path: &Path, payload: &Range<usize>, into: &mut [u8]) -> Result<()> {
+    Ok(File::open(path)?.read_exact_at(into, payload.start as u64)?)
+}
+
+/// Drops a file's pages from the cache.
+pub fn forget(path: &Path) -> Result<()> {
+    let file = File::open(path)?;
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
+}
+
+/// Writes with the CRC that a ZIP needs, and nothing else.
+pub fn write(path: &Path, content: &[&[u8]]) -> Result<u32> {
+    let mut file = File::create(path)?;
+    let mut all = 0;
+    for bytes in content {
+        all ^= crc32fast::hash(bytes);
+        file.write_all(bytes)?;
+    }
+    Ok(all)
+}
+
+/// One key of a file that is not in the cache: what has to be read, and nothing else.
+pub fn cold_reads(path: &Path, layout: &Layout) -> Result<f32> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut end = [0; 22];
+    file.read_exact_at(&mut end, size - 22)?;
+    let mut directory = vec![0; layout.directory.len()];
+    file.read_exact_at(&mut directory, layout.directory.start as u64)?;
+    std::hint::black_box(&directory);
+    let mut header = [0; 256];
+    file.read_exact_at(&mut header, layout.payload.start as u64 - 256)?;
+    let mut data = [0; 64];
+    file.read_exact_at(&mut data, layout.payload.start as u64)?;
+    Ok(rivals::sum_of_bytes(&data))
+}
+
+/// The same with the data in a map.
+pub fn cold_touch(path: &Path, layout: &Layout) -> Result<f32> {
+    let file = File::open(path)?;
+    let map = rivals::map(path)?;
+    let mut directory = vec![0; layout.directory.len()];
+    file.read_exact_at(&mut directory, layout.directory.start as u64)?;
+    std::hint::black_box(&directory);
+    Ok(rivals::sum_of_bytes(&map[layout.payload.clone()]))
+}

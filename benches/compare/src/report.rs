@@ -1,0 +1,94 @@
+//! What is printed: tables for people, JSON for programs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::measure::{Outcome, Row, Verdict};
+
+/// Three digits and a unit.
+pub fn time(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let (value, unit) = match seconds {
+        s if s < 1e-6 => (s * 1e9, "ns"),
+        s if s < 1e-3 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {unit}")
+}
+
+fn memory(bytes: Option<u64>) -> String {
+    bytes.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
+}
+
+pub fn print(row: &Row, outcomes: &[Outcome], verdicts: &[Verdict]) {
+    println!("\n{}: {}", row.id, row.title);
+    let width = outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or(0);
+    println!("  {:width$}  {:>9} {:>9} {:>9} {:>8} {:>11}", "", "median", "least", "most", "GB/s", "resident");
+    for outcome in outcomes {
+        let name = outcome.name;
+        match (&outcome.times, outcome.median(), outcome.extremes()) {
+            (Ok(_), Some(median), Some((least, most))) => {
+                let speed = row.bytes.map(|bytes| format!("{:.2}", bytes as f64 / median.as_secs_f64() / 1e9));
+                let [median, least, most] = [median, least, most].map(time);
+                let (speed, peak) = (speed.unwrap_or_default(), memory(outcome.peak));
+                println!("  {name:width$}  {median:>9} {least:>9} {most:>9} {speed:>8} {peak:>11}");
+            }
+            (Err(error), ..) => println!("  {name:width$}  {}", error.lines().last().unwrap_or_default()),
+            _ => println!("  {name:width$}  did not run"),
+        }
+    }
+    for verdict in verdicts {
+        let met = if verdict.met { "meets" } else { "misses" };
+        println!("  {met}: {}: {}", verdict.text, verdict.found);
+    }
+}
+
+pub fn json(row: &Row, outcomes: &[Outcome], verdicts: &[Verdict]) -> Value {
+    let contestants: Vec<Value> = outcomes
+        .iter()
+        .map(|outcome| {
+            let nanoseconds =
+                |times: &Vec<Duration>| times.iter().map(|time| time.as_nanos() as u64).collect::<Vec<_>>();
+            json!({
+                "name": outcome.name,
+                "nanoseconds": outcome.times.as_ref().ok().map(nanoseconds),
+                "median": outcome.median().map(|time| time.as_nanos() as u64),
+                "error": outcome.times.as_ref().err(),
+                "resident": outcome.peak,
+            })
+        })
+        .collect();
+    let verdicts: Vec<Value> = verdicts
+        .iter()
+        .map(|verdict| json!({ "target": verdict.text, "found": verdict.found, "met": verdict.met }))
+        .collect();
+    json!({ "id": row.id, "title": row.title, "bytes": row.bytes, "contestants": contestants, "targets": verdicts })
+}
+
+/// What the figures hold for: the machine, and the versions of all that was compared.
+pub fn circumstances(python: &[Value]) -> Value {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let field = |text: String, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.and_then(|line| line.split_once(':').map(|(_, value)| value.trim().to_owned()))
+    };
+    let lock = include_str!("../Cargo.lock");
+    let version = |name: &str| {
+        let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{name}\"")).skip(1);
+        lines.next().and_then(|line| line.split('"').nth(1)).map(str::to_owned)
+    };
+    let crates =
+        ["npzmap", "ndarray-npz", "ndarray-npy", "npyz", "safetensors", "zip", "rawzip", "flate2", "crc32fast"];
+    json!({
+        "processor": field(read("/proc/cpuinfo"), "model name"),
+        "cores": std::thread::available_parallelism().map_or(0, |cores| cores.get()),
+        "memory": field(read("/proc/meminfo"), "MemTotal"),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "crates": crates.map(|name| (name.to_owned(), version(name).into())).into_iter().collect::<serde_json::Map<_, Value>>(),
+        "python": python,
+        "command": std::env::args().collect::<Vec<_>>().join(" "),
+    })
+}

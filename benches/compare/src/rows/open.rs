@@ -1,0 +1,224 @@
+//! Opening, and one key: does it depend on the file's size, or on how many members it has?
+
+use std::time::Duration;
+
+use ndarray::Ix1;
+use npzmap::{Npz, Unaligned};
+use serde_json::json;
+
+use crate::files::{self, SPARSE};
+use crate::floor::{self, Layout};
+use crate::measure::{Bound, Contestant, Row, timed, timed_each};
+use crate::python::Venv;
+use crate::rivals::{self, FirstSum};
+use crate::site::Site;
+
+const FLOOR: &str = "floor: open, map, directory, touch";
+pub const MAP: &str = "npzmap, mapped";
+pub const OPEN: &str = "npzmap, by position";
+
+/// How often a short one is run for one figure.
+const EACH: u32 = 20;
+
+fn sum_of(name: &'static str, sum: FirstSum, file: String, key: String, each: u32) -> Contestant {
+    Contestant::new(name, move |site| {
+        let (path, key) = (site.path(&file), key.clone());
+        Ok(Box::new(move || timed_each(each, || sum(&path, &key))))
+    })
+}
+
+fn touch(file: String, key: String, each: u32) -> Contestant {
+    Contestant::new(FLOOR, move |site| {
+        let path = site.path(&file);
+        let layout = Layout::of(&path, &key)?;
+        Ok(Box::new(move || timed_each(each, || floor::touch(&path, &layout))))
+    })
+}
+
+/// The last key of an archive of NumPy's, by everybody.
+fn one_key(row: Row, site: &Site, stem: &str, count: u64, all: bool) -> Row {
+    let key = files::key(count - 1);
+    let file = |suffix: &str| format!("{stem}{suffix}");
+    let (npz, aligned, tensors) = (file(".npz"), file("-aligned.npz"), file(".safetensors"));
+    let python = |operation: &str, file: &str| json!([operation, site.text(file), key]);
+    let mut row = row
+        .with(touch(npz.clone(), key.clone(), EACH))
+        .with(sum_of(MAP, rivals::npzmap_map, npz.clone(), key.clone(), EACH))
+        .with(sum_of(OPEN, rivals::npzmap_open, npz.clone(), key.clone(), EACH))
+        .with(sum_of("rawzip and memmap2", rivals::rawzip, npz.clone(), key.clone(), EACH))
+        .with(sum_of("zip and memmap2", rivals::zip_and_memmap2, npz.clone(), key.clone(), EACH))
+        .with(sum_of("ndarray-npz, aligned by npzmap", rivals::ndarray_npz, aligned, key.clone(), EACH))
+        .with(sum_of("safetensors, its own format", rivals::safetensors, tensors.clone(), key.clone(), EACH))
+        .with(sum_of("npyz", rivals::npyz, npz.clone(), key.clone(), 1));
+    if all {
+        row = row.with(sum_of("ndarray-npy", rivals::ndarray_npy, npz.clone(), key.clone(), 1));
+    }
+    row.with(Contestant::python("np.load", Venv::Newest, python("key_of_numpy", &npz)))
+        .with(Contestant::python("mmnpz, on NumPy 2.2", Venv::Mmnpz, python("key_of_mmnpz", &npz)))
+        .with(Contestant::python("safetensors from Python", Venv::Newest, python("key_of_safetensors", &tensors)))
+}
+
+pub fn big(site: &Site) -> Row {
+    let title = format!("open and one key, {} MiB in 8 keys by np.savez", site.size(4096));
+    one_key(Row::new("open-big", title), site, "big", files::BIG_KEYS, true)
+        .target(MAP, Bound::Within(1.25, FLOOR))
+        .target(MAP, Bound::Faster(if site.quick { 500.0 } else { 10_000.0 }, "np.load"))
+        .target(OPEN, Bound::Resident(2 << 20))
+}
+
+pub fn many(site: &Site) -> Row {
+    let count = site.size(files::MANY_KEYS);
+    one_key(Row::new("open-many", format!("open and one key of {count}")), site, "many", count, true)
+        .target(MAP, Bound::Within(2.0, FLOOR))
+        .target(MAP, Bound::Faster(20.0, "safetensors, its own format"))
+        .target(MAP, Bound::Faster(100.0, "ndarray-npz, aligned by npzmap"))
+        .target(MAP, Bound::Faster(100.0, "np.load"))
+}
+
+const SCAN: &str = "floor: scan of the lengths, mapped";
+const SCAN_READ: &str = "floor: pread of the directory, and scan";
+
+/// In processes of their own: a heap that is used again hides what memory costs.
+pub fn tiny(site: &Site) -> Row {
+    let count = site.size(files::TINY_KEYS);
+    let key = files::key(count - 1);
+    let scan = |name, scan: fn(&std::path::Path, &Layout) -> anyhow::Result<usize>| {
+        let key = key.clone();
+        Contestant::new(name, move |site| {
+            let path = site.path("tiny.npz");
+            let layout = Layout::of(&path, &key)?;
+            Ok(Box::new(move || timed(|| scan(&path, &layout))))
+        })
+    };
+    let mut row = one_key(
+        Row::new("open-tiny", format!("open and one key of {count}, each time in a new process")),
+        site,
+        "tiny",
+        count,
+        true,
+    );
+    row.contestants.retain(|contestant| contestant.name != FLOOR);
+    row.contestants.insert(0, scan(SCAN, floor::scan));
+    row.contestants.insert(1, scan(SCAN_READ, floor::scan_by_position));
+    row.contestants = row.contestants.into_iter().map(Contestant::fresh).collect();
+    row.target(MAP, Bound::Within(2.5, SCAN))
+        .target(OPEN, Bound::Within(1.25, SCAN_READ))
+        .target(MAP, Bound::Faster(40.0, "safetensors, its own format"))
+        .target(OPEN, Bound::Faster(40.0, "safetensors, its own format"))
+        .target(MAP, Bound::Faster(200.0, "np.load"))
+        .target(OPEN, Bound::Faster(200.0, "np.load"))
+}
+
+/// A million, for which most others take seconds.
+pub fn million(site: &Site) -> Row {
+    let count = site.size(1_000_000);
+    let (file, key) = ("million.npz".to_owned(), files::key(count - 1));
+    Row::new("open-million", format!("open and one key of {count}"))
+        .rounds(5)
+        .with(touch(file.clone(), key.clone(), 1))
+        .with(sum_of(MAP, rivals::npzmap_map, file.clone(), key.clone(), 1))
+        .with(sum_of(OPEN, rivals::npzmap_open, file.clone(), key.clone(), 1))
+        .with(sum_of("zip and memmap2", rivals::zip_and_memmap2, file, key, 1))
+        .target(MAP, Bound::Faster(10.0, "zip and memmap2"))
+}
+
+pub fn sparse(_site: &Site) -> Row {
+    let mut row = Row::new("open-sparse", "open and one key of 8, from 1 MB to 64 GB: a flat line");
+    for (name, _) in SPARSE {
+        let (file, key) = (format!("sparse {name}.npz"), files::key(7));
+        row = row.with(sum_of(name, rivals::npzmap_map, file, key, EACH));
+    }
+    SPARSE[1..].iter().fold(row, |row, (name, _)| row.target(name, Bound::Within(1.25, SPARSE[0].0)))
+}
+
+pub fn view(_site: &Site) -> Row {
+    const KEYS: usize = 1_000;
+    let open = |unaligned: bool| {
+        move |_: &Site| {
+            let mut writer = npzmap::NpzWriter::new(std::io::Cursor::new(Vec::new()))?;
+            for number in 0..KEYS {
+                writer.add(&format!("k{number}"), &[number as f32; 16][..])?;
+            }
+            let bytes = writer.finish()?.into_inner();
+            // The writer aligns in the file; where the bytes are in memory is another matter.
+            let mut room = vec![0; bytes.len() + 128];
+            let start = room.as_ptr().align_offset(64) + usize::from(unaligned);
+            room[start..start + bytes.len()].copy_from_slice(&bytes);
+            let npz = Npz::new(room[start..start + bytes.len()].to_vec().leak() as &'static [u8])?;
+            let keys: Vec<String> = (0..KEYS).map(|number| format!("k{number}")).collect();
+            let mut next = keys.into_iter().cycle();
+            Ok(Box::new(move || {
+                timed_each(10_000, || {
+                    let key = next.next().unwrap_or_default();
+                    Ok(npz.view::<Unaligned<f32>, Ix1>(&key)?.len())
+                })
+            }) as crate::measure::Run)
+        }
+    };
+    Row::new("view", "one more view of an open archive, of 1,000 keys")
+        .with(Contestant::new("npzmap, in memory", open(true)))
+        .target("npzmap, in memory", Bound::AtMost(Duration::from_nanos(500)))
+}
+
+pub fn headers(site: &Site) -> Row {
+    let count = site.size(files::TINY_KEYS);
+    Row::new("headers", format!("shape and dtype of all {count} arrays"))
+        .rounds(5)
+        .with(Contestant::new(MAP, |site| {
+            let path = site.path("tiny.npz");
+            Ok(Box::new(move || timed(|| walk(&rivals::npz_map(&path)?))))
+        }))
+        .with(Contestant::new(OPEN, |site| {
+            let path = site.path("tiny.npz");
+            Ok(Box::new(move || timed(|| walk(&Npz::open(&path)?))))
+        }))
+        .with(Contestant::python("NumPy", Venv::Newest, json!(["headers", site.text("tiny.npz")])))
+        .target(MAP, Bound::Faster(20.0, "NumPy"))
+        .target(OPEN, Bound::Faster(20.0, "NumPy"))
+}
+
+fn walk<S: npzmap::Source>(npz: &Npz<S>) -> anyhow::Result<usize> {
+    npz.members().try_fold(0, |all, member| Ok(all + member.header()?.count()))
+}
+
+/// What a cold cache costs: the file's pages are dropped before each run.
+fn cold(row: Row, stem: &'static str, count: u64) -> Row {
+    const READS: &str = "floor: pread of end, directory, header, data";
+    const MAPPED: &str = "floor: map, pread of the directory, one touch";
+    let (file, key) = (format!("{stem}.npz"), files::key(count / 2));
+    let mut row = row;
+    for (name, sum) in [(OPEN, rivals::npzmap_open as FirstSum), (MAP, rivals::npzmap_map)] {
+        let (file, key) = (file.clone(), key.clone());
+        row = row.with(Contestant::new(name, move |site| {
+            let (path, key) = (site.path(&file), key.clone());
+            Ok(Box::new(move || {
+                floor::forget(&path)?;
+                timed(|| sum(&path, &key))
+            }))
+        }));
+    }
+    for (name, work) in [
+        (READS, floor::cold_reads as fn(&std::path::Path, &Layout) -> anyhow::Result<f32>),
+        (MAPPED, floor::cold_touch),
+    ] {
+        let (file, key) = (file.clone(), key.clone());
+        row = row.with(Contestant::new(name, move |site| {
+            let path = site.path(&file);
+            let layout = Layout::of(&path, &key)?;
+            Ok(Box::new(move || {
+                floor::forget(&path)?;
+                timed(|| work(&path, &layout))
+            }))
+        }));
+    }
+    row.target(OPEN, Bound::Within(2.0, READS)).target(MAP, Bound::Within(1.3, MAPPED))
+}
+
+pub fn cold_big(_site: &Site) -> Row {
+    cold(Row::new("cold-big", "one key, nothing of the file in memory, 8 keys"), "big", files::BIG_KEYS)
+}
+
+pub fn cold_many(site: &Site) -> Row {
+    let count = site.size(files::MANY_KEYS);
+    cold(Row::new("cold-many", format!("one key of {count}, nothing of the file in memory")), "many", count)
+}

@@ -1,0 +1,125 @@
+//! Writing stored archives, and aligning them.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::process::Command;
+
+use anyhow::ensure;
+use npzmap::{MemberOptions, NpzWriter, OpenOptions, Verify};
+use serde_json::json;
+
+use super::deflated::normal;
+use crate::floor;
+use crate::measure::{Bound, Contestant, Row, Run, timed};
+use crate::python::Venv;
+use crate::site::Site;
+
+const KEYS: usize = 4;
+
+pub fn stored(site: &Site) -> Row {
+    const OURS: &str = "npzmap, aligned, renamed";
+    const FLOOR: &str = "floor: CRC and plain write";
+    let size = site.size(2 << 30);
+    let each = size / KEYS as u64;
+    let ours = |name: &'static str, sync: bool| {
+        Contestant::new(name, move |site| {
+            let (path, array) = (site.path("ours.npz"), normal(site, each)?);
+            Ok(Box::new(move || {
+                let time = timed(|| {
+                    let mut writer = NpzWriter::create(&path)?.sync(sync);
+                    (0..KEYS).try_for_each(|number| writer.add(&format!("k{number}"), &array))?;
+                    Ok(writer.finish()?)
+                });
+                std::fs::remove_file(&path)?;
+                time
+            }) as Run)
+        })
+    };
+    Row::new("write", format!("write {} MiB stored, in {KEYS} keys", size >> 20))
+        .bytes(size)
+        .rounds(5)
+        .with(Contestant::new(FLOOR, move |site| {
+            let (path, array) = (site.path("floor"), normal(site, each)?);
+            Ok(Box::new(move || {
+                let bytes: Vec<u8> = array.iter().flat_map(|value| value.to_le_bytes()).collect();
+                let time = timed(|| floor::write(&path, &[&bytes[..]; KEYS]));
+                std::fs::remove_file(&path)?;
+                time
+            }))
+        }))
+        .with(ours(OURS, false))
+        .with(ours("npzmap, and fsync", true))
+        .with(Contestant::new("ndarray-npz", move |site| {
+            let (path, array) = (site.path("theirs.npz"), normal(site, each)?);
+            let array = ndarray16::Array1::from(array.to_vec());
+            Ok(Box::new(move || {
+                let time = timed(|| {
+                    let mut writer = ndarray_npz::NpzWriter::new(BufWriter::new(File::create(&path)?));
+                    (0..KEYS).try_for_each(|number| writer.add_array(format!("k{number}"), &array))?;
+                    Ok(writer.finish()?)
+                });
+                std::fs::remove_file(&path)?;
+                time
+            }))
+        }))
+        .with(
+            Contestant::python("np.savez", Venv::Newest, json!(["write", site.text("numpy.npz"), "written"]))
+                .after(json!(["hold", "written", "normal", KEYS, each / 4])),
+        )
+        .target(OURS, Bound::Faster(8.0, "np.savez"))
+        .target(OURS, Bound::Faster(0.9, "ndarray-npz"))
+}
+
+pub fn align(site: &Site) -> Row {
+    const COPY: &str = "floor: cp --reflink=never";
+    const UNCHECKED: &str = "npzmap, copy, not checked";
+    const CHECKED: &str = "npzmap, copy, CRC checked";
+    let size = site.size(2_000_000_000);
+    let ours = |name: &'static str, verify: bool| {
+        Contestant::new(name, move |site| {
+            let (from, to) = (site.path("many.npz"), site.path("copy.npz"));
+            let options = OpenOptions::new().verify(if verify { Verify::Copied } else { Verify::Never });
+            Ok(Box::new(move || {
+                let time = timed(|| {
+                    let npz = options.open(&from)?;
+                    let mut writer = NpzWriter::create(&to)?;
+                    for member in npz.members() {
+                        writer.copy_with(&member, MemberOptions::new().verify(verify))?;
+                    }
+                    Ok(writer.finish()?)
+                });
+                std::fs::remove_file(&to)?;
+                time
+            }) as Run)
+        })
+    };
+    let command = |name: &'static str, program: std::path::PathBuf, arguments: &'static [&'static str]| {
+        Contestant::new(name, move |site| {
+            let (from, to, program) = (site.path("many.npz"), site.path("copy.npz"), program.clone());
+            Ok(Box::new(move || {
+                let mut command = Command::new(&program);
+                match arguments {
+                    ["align"] => command.arg("align").arg(&from).arg("-o").arg(&to),
+                    _ => command.args(arguments).args([&from, &to]),
+                };
+                let time = timed(|| {
+                    let output = command.output()?;
+                    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                    Ok(())
+                });
+                std::fs::remove_file(&to)?;
+                time
+            }) as Run)
+        })
+    };
+    Row::new("align", format!("align {} MB in {} keys", size / 1_000_000, site.size(1_000)))
+        .bytes(size)
+        .rounds(5)
+        .with(command(COPY, "cp".into(), &["--reflink=never"]))
+        .with(ours(UNCHECKED, false))
+        .with(ours(CHECKED, true))
+        .with(command("npz align", super::command::binary(), &["align"]))
+        .target(UNCHECKED, Bound::Faster(0.8, COPY))
+        .target(CHECKED, Bound::Faster(0.6, COPY))
+        .target("npz align", Bound::Faster(0.6, COPY))
+}
