@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use npzmap::{Limits, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
-use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
+use crate::{align, cat, check, convert, diff, extract, ls, pack, plot, show, stat};
 
 /// Look at NumPy's .npz archives and their values; check, align, take apart, build and compare them.
 #[derive(Parser)]
@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Ls(ls::Options),
     /// Print values as NumPy prints them, of an array or a slice of it
     Show(show::Options),
+    /// Count, range, mean, deviation, NaN, and a histogram in a line, of arrays of any size
+    Stat(stat::Options),
+    /// Draw a histogram, a line, a heat map or an image: on the terminal, as PNG, as SVG
+    Plot(plot::Options),
     /// Find every departure from the rules, with its place, and check every CRC-32
     Check(check::Options),
     /// Rewrite an archive so that a map can lend its arrays

@@ -19,11 +19,13 @@ mod ls;
 mod pack;
 mod parse;
 mod place;
+mod plot;
 mod progress;
 mod row;
 mod safe;
 mod select;
 mod show;
+mod stat;
 mod table;
 mod text;
 
@@ -50,7 +52,9 @@ fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
         Command::Extract(options) => extract::run(options, console),
         Command::Ls(options) => ls::run(options, console),
         Command::Pack(options) => pack::run(options, console),
+        Command::Plot(options) => plot::run(options, console),
         Command::Show(options) => show::run(options, console),
+        Command::Stat(options) => stat::run(options, console),
     };
     problems.map(|problems| problems.code())
 }

@@ -9,6 +9,7 @@ mod index;
 mod items;
 mod json;
 mod natural;
+pub(crate) mod part;
 mod print;
 mod quoted;
 mod real;
