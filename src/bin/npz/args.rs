@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use npzmap::{Limits, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
-use crate::{align, cat, check, convert, diff, extract, ls, pack, plot, show, stat};
+use crate::{align, cat, check, completions, convert, diff, extract, ls, man, pack, plot, show, stat};
 
 /// Look at NumPy's .npz archives and their values; check, align, take apart, build and compare them.
 #[derive(Parser)]
@@ -48,6 +48,10 @@ pub(crate) enum Command {
     Diff(diff::Options),
     /// Convert to and from safetensors, to a folder of .npy files, to CSV
     Convert(convert::Options),
+    /// Print a script that completes the command line in a shell
+    Completions(completions::Options),
+    /// Print the manual, or write a page for each command
+    Man(man::Options),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -152,15 +152,14 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
             out.flush()?;
         }
         Target::Png(path) => {
-            let picture = numbers.picture(form, figure::room(pixels, bins))?;
+            let picture = numbers.picture(form, figure::room(pixels, bins, form == Form::Heatmap))?;
             write(options, path, console, &figure::png(&picture, &text, pixels).map_err(failed)?)?;
         }
         Target::Svg(path) => {
-            let picture = numbers.picture(form, figure::room(pixels, bins))?;
+            let picture = numbers.picture(form, figure::room(pixels, bins, form == Form::Heatmap))?;
             write(options, path, console, &figure::svg(&picture, &text, pixels).map_err(failed)?)?;
         }
     }
-    debug_assert!(numbers.shape() == shape);
     Ok(Problems::default())
 }
 

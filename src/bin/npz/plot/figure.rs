@@ -27,9 +27,9 @@ type Area<'a, B> = DrawingArea<B, Shift>;
 type Drawn<T> = Result<T, String>;
 
 /// Columns and rows of pixels between the axes.
-pub(super) fn room((width, height): (u32, u32), bins: usize) -> Room {
+pub(super) fn room((width, height): (u32, u32), bins: usize, legend: bool) -> Room {
     let side = |all: u32, taken: u32| all.saturating_sub(taken).max(1) as usize;
-    Room { columns: side(width, LEFT + LEGEND), rows: side(height, ABOVE + BELOW), bins }
+    Room { columns: side(width, LEFT + if legend { LEGEND } else { RIGHT }), rows: side(height, ABOVE + BELOW), bins }
 }
 
 /// Where the cells are, in pixels.
@@ -208,7 +208,7 @@ fn cells<B: DrawingBackend>(
     (rows, columns): (usize, usize),
     square: bool,
 ) -> Drawn<Place> {
-    let room = room(size, 0);
+    let room = room(size, 0, !square);
     let (mut tall, mut wide) = ((room.rows / rows.max(1)).max(1), (room.columns / columns.max(1)).max(1));
     if square {
         (tall, wide) = (tall.min(wide), tall.min(wide));

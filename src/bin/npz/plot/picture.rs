@@ -92,10 +92,6 @@ impl<'a> Numbers<'a> {
         Ok(Numbers { part, column, shape })
     }
 
-    pub(super) fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
     fn is_byte(&self) -> bool {
         (self.column.scalar.kind(), self.column.scalar.item_size()) == (Kind::UInt, 1)
     }
@@ -222,7 +218,6 @@ impl<'a> Numbers<'a> {
     fn cells(&self, shape: (usize, usize), room: Room) -> Result<Picture> {
         let (tall, wide) = (shape.0.div_ceil(room.rows.max(1)), shape.1.div_ceil(room.columns.max(1)));
         let (rows, columns) = (shape.0.div_ceil(tall), shape.1.div_ceil(wide));
-        // Halves of sums: two huge numbers have a mean as well.
         let mut sums = vec![(0.0_f64, 0_u64); rows * columns];
         let mut left_out = 0;
         self.values(&mut |ranges, values| {
