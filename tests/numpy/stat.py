@@ -252,6 +252,8 @@ def fields(key, a, path=None):
     """Each column: its field, and its elements."""
     if a.dtype.names:
         for name in a.dtype.names:
+            if a.dtype[name].subdtype and a.dtype[name].base.names:
+                continue  # records in sub-arrays have a row for each of them
             yield from fields(key, a[name], f"{path}.{name}" if path else name)
     elif a.dtype.kind in "mM" and np.datetime_data(a.dtype)[0] == "generic":
         return  # dates without a unit are none to NumPy, and have no order

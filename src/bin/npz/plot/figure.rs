@@ -220,7 +220,7 @@ fn cells<B: DrawingBackend>(
     builder.x_label_area_size(BELOW).y_label_area_size(LEFT);
     let mut chart = builder.build_cartesian_2d(0.0..across, 0.0..down).map_err(|error| error.to_string())?;
     let (x, y) = (|value: &f64| label(*value), |value: &f64| label(down - value));
-    let labels = |pixels: u32| (pixels as usize / 60).clamp(2, 8);
+    let labels = |pixels: u32| (pixels as usize / 40).clamp(2, 10);
     let mut mesh = chart.configure_mesh();
     mesh.disable_mesh().x_label_formatter(&x).y_label_formatter(&y).label_style((FONT, 13));
     mesh.x_labels(labels(width)).y_labels(labels(height));
