@@ -75,7 +75,7 @@ fn a_heat_map_is_dark_where_it_is_least_and_bright_where_it_is_greatest() {
     let found = drawn(&["--size", "394x300", &path]);
     // 200 by 200 pixels.
     let at = |row: usize, column: usize| found.at(LEFT + column * 20 + 10, TOP + row * 20 + 10);
-    assert_eq!(at(2, 7), [254, 231, 36]);
+    assert_eq!(at(2, 7), [254, 232, 37]);
     assert_eq!(at(8, 1), [68, 1, 84]);
     assert_eq!(at(0, 0), [200, 200, 200]);
     assert_eq!(at(5, 5), at(0, 9));
@@ -135,7 +135,8 @@ fn what_is_larger_than_the_picture_is_the_mean_of_blocks_and_says_so() {
 #[test]
 fn a_terminal_gets_the_colours_that_it_has() {
     let plot = |term: &str, color: &str| {
-        let mut command = npz(["plot", "--color", "always", "--size", "30x12", "tests/data/model-batch.npz", "features"]);
+        let mut command =
+            npz(["plot", "--color", "always", "--size", "30x12", "tests/data/model-batch.npz", "features"]);
         outcome(command.env("TERM", term).env("COLORTERM", color)).text().to_owned()
     };
     assert!(plot("xterm", "truecolor").contains("\x1b[38;2;68;1;84m"));
@@ -149,7 +150,8 @@ fn a_terminal_gets_the_colours_that_it_has() {
 #[test]
 fn a_picture_is_the_same_each_time_and_overwrites_nothing() {
     let folder = Folder::new();
-    let args = |name: &str| ["plot", "tests/data/model-batch.npz", "features", "-o", &folder.at(name)].map(str::to_owned);
+    let args =
+        |name: &str| ["plot", "tests/data/model-batch.npz", "features", "-o", &folder.at(name)].map(str::to_owned);
     fine(args("a.png"));
     fine(args("b.png"));
     assert_eq!(fs::read(folder.at("a.png")).unwrap(), fs::read(folder.at("b.png")).unwrap());

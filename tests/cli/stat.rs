@@ -43,7 +43,8 @@ fn integers_are_exact_up_to_64_bits_and_sums_of_the_greatest_floats_do_not_overf
 fn any_number_of_threads_prints_the_same() {
     let folder = Folder::new();
     let path = folder.at("a.npz");
-    let large: Array1<f64> = (0..2_000_000_u64).map(|i| ((i * 2_654_435_761) % 1_000_003) as f64 * 1e-3 - 77.7).collect();
+    let large: Array1<f64> =
+        (0..2_000_000_u64).map(|i| ((i * 2_654_435_761) % 1_000_003) as f64 * 1e-3 - 77.7).collect();
     let mut writer = NpzWriter::create(&path).unwrap();
     writer.add("stored", &large).unwrap();
     writer.add_with("deflated", &large, MemberOptions::new().deflate(1)).unwrap();

@@ -34,8 +34,12 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         let mut out = console.out();
         out.write_all(&page(command)?)?;
         for one in commands {
-            // Its sections become those of one section.
-            let page = String::from_utf8_lossy(&sections(&one)?).replace("\n.SH ", "\n.SS ").replacen(".SH ", ".SS ", 1);
+            // Its sections become those of one section. What defines the apostrophe stands at the top of the page already.
+            let page =
+                String::from_utf8_lossy(&sections(&one)?).replace("\n.SH ", "\n.SS ").replacen(".SH ", ".SS ", 1);
+            let lines: Vec<_> =
+                page.lines().filter(|line| !line.starts_with(".ie ") && !line.starts_with(".el ")).collect();
+            let page = lines.join("\n");
             writeln!(out, ".SH \"NPZ {}\"\n{page}", one.get_name().to_uppercase())?;
         }
         out.flush()?;

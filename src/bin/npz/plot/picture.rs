@@ -62,6 +62,9 @@ pub(super) struct Room {
     pub(super) bins: usize,
 }
 
+/// Takes the range of each axis, and the values.
+type Values<'w> = &'w mut dyn FnMut(&[Range<usize>], &[f64]);
+
 /// Numbers of an array.
 pub(super) struct Numbers<'a> {
     part: Part<'a>,
@@ -128,7 +131,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Lends the values block by block, absolute ones of complex numbers; dates and times that are none are NaN.
-    fn values(&self, work: &mut dyn FnMut(&[Range<usize>], &[f64])) -> Result<()> {
+    fn values(&self, work: Values<'_>) -> Result<()> {
         let (mut values, mut wholes) = (Vec::new(), Vec::new());
         let kind = self.column.scalar.kind();
         self.part.blocks(&mut |ranges, items| {

@@ -16,6 +16,9 @@ pub(crate) struct Part<'a> {
     dtype: &'a Dtype,
 }
 
+/// Takes the range of each axis, and the items.
+pub(crate) type Work<'w> = &'w mut dyn FnMut(&[Range<usize>], &[u8]) -> Result<()>;
+
 /// Bytes that are read at once, about.
 const BLOCK: usize = 1 << 20;
 
@@ -59,7 +62,7 @@ impl<'a> Part<'a> {
 
     /// Lends the items, in blocks that lie together as far as that is possible: the range of each axis, and the items in
     /// C order.
-    pub(crate) fn blocks(&self, work: &mut dyn FnMut(&[Range<usize>], &[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn blocks(&self, work: Work<'_>) -> Result<()> {
         let shape = self.shape();
         if shape.contains(&0) {
             return Ok(());
@@ -78,13 +81,7 @@ impl<'a> Part<'a> {
         self.each(&shape, &lengths, &mut Vec::new(), work)
     }
 
-    fn each(
-        &self,
-        shape: &[usize],
-        lengths: &[usize],
-        ranges: &mut Vec<Range<usize>>,
-        work: &mut dyn FnMut(&[Range<usize>], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    fn each(&self, shape: &[usize], lengths: &[usize], ranges: &mut Vec<Range<usize>>, work: Work<'_>) -> Result<()> {
         let axis = ranges.len();
         let (Some(all), Some(length)) = (shape.get(axis), lengths.get(axis)) else {
             let mut view = self.view.clone();
