@@ -143,20 +143,26 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let bins = options.bins as usize;
     let failed = |text: String| Failure::new(Code::Unreadable, format!("the picture cannot be drawn: {text}"));
     let pixels = options.size.unwrap_or((800, 600));
+    let draw = |room| {
+        numbers.picture(form, room).map_err(|failure| match failure {
+            Failure::Other(code, text) => Failure::new(code, format!("{}: {key}: {text}", options.file.display())),
+            other => other,
+        })
+    };
     match target {
         Target::Terminal => {
             let room = terminal::room(options.size.map_or_else(terminal_size, |(w, h)| (w as usize, h as usize)), bins);
-            let picture = numbers.picture(form, room)?;
+            let picture = draw(room)?;
             let mut out = console.out();
             out.write_all(terminal::draw(&picture, &text, room, Depth::of(console.color())).as_bytes())?;
             out.flush()?;
         }
         Target::Png(path) => {
-            let picture = numbers.picture(form, figure::room(pixels, bins, form == Form::Heatmap))?;
+            let picture = draw(figure::room(pixels, bins, form == Form::Heatmap))?;
             write(options, path, console, &figure::png(&picture, &text, pixels).map_err(failed)?)?;
         }
         Target::Svg(path) => {
-            let picture = numbers.picture(form, figure::room(pixels, bins, form == Form::Heatmap))?;
+            let picture = draw(figure::room(pixels, bins, form == Form::Heatmap))?;
             write(options, path, console, &figure::svg(&picture, &text, pixels).map_err(failed)?)?;
         }
     }

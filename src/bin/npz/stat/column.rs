@@ -59,9 +59,14 @@ fn collect(dtype: &Dtype, at: &Column, columns: &mut Vec<Column>) -> Option<()> 
                 // Records in a sub-array: a column for each of them, named by its index.
                 base => {
                     for index in 0..count {
+                        let before = columns.len();
                         let name = format!("{}[{index}]", at.field.as_deref().unwrap_or_default());
                         let offset = at.offset + index * base.item_size();
                         collect(base, &Column { field: Some(name), offset, ..at.clone() }, columns)?;
+                        // Without fields there may be any number of them.
+                        if columns.len() == before {
+                            break;
+                        }
                     }
                 }
             }
