@@ -7,14 +7,17 @@ mod forge;
 mod align;
 mod cat;
 mod check;
+mod completions;
 mod convert;
 mod diff;
 mod extract;
 mod interrupt;
 mod ls;
 mod pack;
+mod plot;
 mod run;
 mod show;
+mod stat;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transcripts;

@@ -75,7 +75,21 @@ fn the_examples_of_every_help_text_run() {
     let folder_of_npz = Path::new(NPZ).parent().unwrap().display();
     let path = format!("{folder_of_npz}:{}", std::env::var("PATH").unwrap());
     let mut examples = 0;
-    for command in ["ls", "show", "check", "align", "cat", "extract", "pack", "diff", "convert"] {
+    for command in [
+        "ls",
+        "show",
+        "check",
+        "align",
+        "cat",
+        "extract",
+        "pack",
+        "diff",
+        "convert",
+        "stat",
+        "plot",
+        "completions",
+        "man",
+    ] {
         let help = fine(["help", command]);
         let (_, after) = help.text().split_once("Examples:\n").unwrap();
         let lines: Vec<_> = after.lines().map_while(|line| line.strip_prefix("  ")).collect();
@@ -105,5 +119,5 @@ fn the_examples_of_every_help_text_run() {
             examples += 1;
         }
     }
-    assert!(examples >= 26, "{examples}");
+    assert!(examples >= 40, "{examples}");
 }

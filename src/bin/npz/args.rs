@@ -8,7 +8,7 @@ use npzmap::{Limits, NpzWriter, OpenOptions};
 
 use crate::exit::{Code, Failure, Result};
 use crate::interrupt::Guard;
-use crate::{align, cat, check, convert, diff, extract, ls, pack, show};
+use crate::{align, cat, check, completions, convert, diff, extract, ls, man, pack, plot, show, stat};
 
 /// Look at NumPy's .npz archives and their values; check, align, take apart, build and compare them.
 #[derive(Parser)]
@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Ls(ls::Options),
     /// Print values as NumPy prints them, of an array or a slice of it
     Show(show::Options),
+    /// Count, range, mean, deviation, NaN, and a histogram in a line, of arrays of any size
+    Stat(stat::Options),
+    /// Draw a histogram, a line, a heat map or an image: on the terminal, as PNG, as SVG
+    Plot(plot::Options),
     /// Find every departure from the rules, with its place, and check every CRC-32
     Check(check::Options),
     /// Rewrite an archive so that a map can lend its arrays
@@ -45,6 +49,10 @@ pub(crate) enum Command {
     Diff(diff::Options),
     /// Convert to and from safetensors, to a folder of .npy files, to CSV
     Convert(convert::Options),
+    /// Print a script that completes the command line in a shell
+    Completions(completions::Options),
+    /// Print the manual, or write a page for each command
+    Man(man::Options),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -57,6 +57,11 @@ impl Console {
         BufWriter::with_capacity(64 << 10, io::stdout().lock())
     }
 
+    /// Whether standard output has colours.
+    pub(crate) fn color(&self) -> bool {
+        self.color
+    }
+
     /// Text for standard output.
     pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         paint(self.color, style, text)

@@ -6,6 +6,7 @@ mod args;
 mod cat;
 mod check;
 mod compare;
+mod completions;
 mod console;
 mod convert;
 mod counter;
@@ -19,14 +20,17 @@ mod interrupt;
 mod json;
 mod leaves;
 mod ls;
+mod man;
 mod pack;
 mod parse;
 mod place;
+mod plot;
 mod progress;
 mod row;
 mod safe;
 mod select;
 mod show;
+mod stat;
 mod table;
 mod text;
 
@@ -48,12 +52,16 @@ fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
         Command::Align(options) => align::run(options, console),
         Command::Cat(options) => cat::run(options, console),
         Command::Check(options) => check::run(options, console),
+        Command::Completions(options) => completions::run(options, console),
         Command::Convert(options) => convert::run(options, console),
         Command::Diff(options) => diff::run(options, console),
         Command::Extract(options) => extract::run(options, console),
         Command::Ls(options) => ls::run(options, console),
+        Command::Man(options) => man::run(options, console),
         Command::Pack(options) => pack::run(options, console),
+        Command::Plot(options) => plot::run(options, console),
         Command::Show(options) => show::run(options, console),
+        Command::Stat(options) => stat::run(options, console),
     };
     problems.map(|problems| problems.code())
 }

@@ -8,6 +8,7 @@ mod index;
 mod items;
 mod json;
 mod natural;
+pub(crate) mod part;
 mod print;
 mod quoted;
 pub(crate) mod real;

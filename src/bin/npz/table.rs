@@ -82,7 +82,12 @@ impl<'c, W: Write> Table<'c, W> {
         Ok(())
     }
 
-    /// The rows of a file are complete. On a terminal they end with a line of text; in a pipe it would not be a row.
+    /// The rows of a file are complete.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        self.settle()
+    }
+
+    /// The same. On a terminal they end with a line of text; in a pipe it would not be a row.
     pub(crate) fn end(&mut self, text: impl Display) -> io::Result<()> {
         self.settle()?;
         if self.console.terminal { writeln!(self.out, "{text}") } else { Ok(()) }

@@ -1,0 +1,299 @@
+//! What is drawn, whatever it is drawn on: made from the elements, in as many pieces as there is room for.
+
+use std::ops::Range;
+
+use npzmap::{Dtype, Kind};
+
+use crate::exit::{Code, Failure, Result};
+use crate::show::part::Part;
+use crate::stat::{Bins, Column, Scratch, extremes, general};
+
+/// The values of a picture, and what has to be said about them.
+pub(super) struct Picture {
+    pub(super) data: Data,
+    /// What the picture leaves out, and what was left out of it.
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) enum Data {
+    /// Elements in each bin.
+    Bars { edges: Vec<f64>, counts: Vec<u64> },
+    /// The least and the greatest of each bucket of indices; none where all are NaN.
+    Line { length: usize, buckets: Vec<Option<(f64, f64)>>, range: (f64, f64) },
+    /// The mean of each block; none where all are NaN. Rows and columns are those of the array.
+    Cells { shape: (usize, usize), grid: Grid<Option<f64>>, range: (f64, f64) },
+    /// Red, green, blue, and how opaque.
+    Pixels { shape: (usize, usize), grid: Grid<[u8; 4]> },
+}
+
+/// Rows of cells.
+pub(super) struct Grid<T> {
+    pub(super) columns: usize,
+    pub(super) cells: Vec<T>,
+}
+
+impl<T: Copy> Grid<T> {
+    pub(super) fn rows(&self) -> usize {
+        self.cells.len() / self.columns.max(1)
+    }
+
+    pub(super) fn at(&self, row: usize, column: usize) -> Option<T> {
+        self.cells.get(row * self.columns + column).copied().filter(|_| column < self.columns)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    /// How many elements are in each of a number of bins
+    Histogram,
+    /// Values over the index, for one dimension
+    Line,
+    /// Values as colours, for two dimensions
+    Heatmap,
+    /// Pixels: u8 of (h, w), (h, w, 3) or (h, w, 4)
+    Image,
+}
+
+/// How many pieces there is room for.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    pub(super) bins: usize,
+}
+
+/// Takes the range of each axis, and the values.
+type Values<'w> = &'w mut dyn FnMut(&[Range<usize>], &[f64]);
+
+/// Numbers of an array.
+pub(super) struct Numbers<'a> {
+    part: Part<'a>,
+    column: Column,
+    shape: Vec<usize>,
+}
+
+impl<'a> Numbers<'a> {
+    /// The words say why it has none.
+    pub(super) fn new(part: Part<'a>, bf16: bool) -> Result<Self, String> {
+        let dtype = part.dtype();
+        let scalar = match dtype {
+            Dtype::Scalar(scalar) => *scalar,
+            Dtype::Record(_) => return Err("records are not drawn; --field takes one of their fields".into()),
+            _ => return Err(format!("{dtype} is not drawn")),
+        };
+        let column = Column::alone(scalar, bf16);
+        match scalar.kind() {
+            Kind::Bool | Kind::Int | Kind::UInt | Kind::Float | Kind::Complex | Kind::Timedelta => {}
+            Kind::Datetime => {}
+            Kind::Void if column.bf16 => {}
+            Kind::Void if scalar.item_size() == 2 => {
+                return Err(format!("{scalar} may be bfloat16; --bf16 takes it for that"));
+            }
+            _ => return Err(format!("{scalar} has no numbers to draw; `npz stat` has figures of it")),
+        }
+        let shape = part.shape();
+        Ok(Numbers { part, column, shape })
+    }
+
+    fn is_byte(&self) -> bool {
+        (self.column.scalar.kind(), self.column.scalar.item_size()) == (Kind::UInt, 1)
+    }
+
+    pub(super) fn form(&self) -> Form {
+        match self.shape[..] {
+            [_, _] | [_, _, 3 | 4] if self.is_byte() => Form::Image,
+            [_] => Form::Line,
+            [_, _] => Form::Heatmap,
+            _ => Form::Histogram,
+        }
+    }
+
+    pub(super) fn picture(&self, form: Form, room: Room) -> Result<Picture> {
+        let usage = |text: String| Err(Failure::new(Code::Usage, text));
+        let shape = format!("{:?}", self.shape);
+        if self.part.count().is_none_or(|count| count == 0) {
+            return usage(format!("there is nothing to draw in an array of shape {shape}"));
+        }
+        match (form, &self.shape[..]) {
+            (Form::Histogram, _) => self.bars(room),
+            (Form::Line, [length]) => self.line(*length, room),
+            (Form::Line, _) => usage(format!("a line has one dimension, {shape} has others; a slice takes one")),
+            (Form::Heatmap, [rows, columns]) => self.cells((*rows, *columns), room),
+            (Form::Heatmap, _) => usage(format!("a heat map has two dimensions, not {shape}; a slice takes two")),
+            (Form::Image, [rows, columns, rest @ ..]) if self.is_byte() && matches!(rest, [] | [3] | [4]) => {
+                self.pixels((*rows, *columns), rest.first().copied().unwrap_or(1), room)
+            }
+            (Form::Image, _) => usage(format!(
+                "an image is u8 of (h, w), (h, w, 3) or (h, w, 4), not {} of {shape}",
+                self.column.scalar
+            )),
+        }
+    }
+
+    /// Lends the values block by block, absolute ones of complex numbers; dates and times that are none are NaN.
+    fn values(&self, work: Values<'_>) -> Result<()> {
+        let (mut values, mut wholes) = (Vec::new(), Vec::new());
+        let kind = self.column.scalar.kind();
+        self.part.blocks(&mut |ranges, items| {
+            match kind {
+                Kind::Float | Kind::Void => drop(self.column.reals(items, &mut values)),
+                Kind::Complex => {
+                    self.column.reals(items, &mut values);
+                    let sizes = values.as_chunks::<2>().0.iter().map(|[re, im]| re.hypot(*im)).collect();
+                    values = sizes;
+                }
+                _ => {
+                    self.column.wholes(items, &mut wholes);
+                    let bias = self.column.bias();
+                    let dates = matches!(kind, Kind::Datetime | Kind::Timedelta);
+                    values.clear();
+                    values.extend(wholes.iter().map(|value| match value {
+                        &i64::MIN if dates => f64::NAN,
+                        value => (i128::from(*value) + bias) as f64,
+                    }));
+                }
+            }
+            work(ranges, &values);
+            Ok(())
+        })
+    }
+
+    fn bars(&self, room: Room) -> Result<Picture> {
+        let (mut range, mut left_out) = (None, 0_u64);
+        self.values(&mut |_, values| {
+            let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+            left_out += (values.len() - finite.len()) as u64;
+            if let Some((least, most)) = extremes(&finite) {
+                let (low, high) = range.unwrap_or((least, most));
+                range = Some((f64::min(low, least), f64::max(high, most)));
+            }
+        })?;
+        let (least, most) = range.ok_or_else(nothing_finite)?;
+        let bins = Bins::new(least, most, room.bins);
+        let mut counts = vec![0; room.bins];
+        let mut scratch = Scratch::default();
+        self.part.blocks(&mut |_, items| {
+            bins.add(&self.column, items, &mut scratch, &mut counts);
+            Ok(())
+        })?;
+        let mut notes = self.notes(left_out);
+        notes.insert(0, format!("{} values in {} bins", counts.iter().sum::<u64>(), room.bins));
+        Ok(Picture { data: Data::Bars { edges: bins.edges().collect(), counts }, notes })
+    }
+
+    fn notes(&self, left_out: u64) -> Vec<String> {
+        let mut notes = Vec::new();
+        match self.column.scalar.kind() {
+            Kind::Complex => notes.push("absolute values".into()),
+            Kind::Datetime | Kind::Timedelta => notes.push(format!("counts of {}", self.column.scalar)),
+            _ => {}
+        }
+        if left_out > 0 {
+            notes.push(format!("{left_out} NaN or infinite left out"));
+        }
+        notes
+    }
+
+    fn line(&self, length: usize, room: Room) -> Result<Picture> {
+        let width = length.div_ceil(room.columns.max(1));
+        let mut buckets: Vec<Option<(f64, f64)>> = vec![None; length.div_ceil(width)];
+        let mut left_out = 0;
+        self.values(&mut |ranges, values| {
+            let start = ranges.first().map_or(0, |range| range.start);
+            for (index, value) in values.iter().enumerate() {
+                if !value.is_finite() {
+                    left_out += 1;
+                } else if let Some(bucket) = buckets.get_mut((start + index) / width) {
+                    let (low, high) = bucket.unwrap_or((*value, *value));
+                    *bucket = Some((low.min(*value), high.max(*value)));
+                }
+            }
+        })?;
+        let ranges = buckets.iter().flatten();
+        let range = ranges.copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).ok_or_else(nothing_finite)?;
+        let mut notes = self.notes(left_out);
+        if width > 1 {
+            notes.insert(0, format!("each column goes from the least to the greatest of {width}"));
+        }
+        Ok(Picture { data: Data::Line { length, buckets, range }, notes })
+    }
+
+    fn cells(&self, shape: (usize, usize), room: Room) -> Result<Picture> {
+        let (tall, wide) = (shape.0.div_ceil(room.rows.max(1)), shape.1.div_ceil(room.columns.max(1)));
+        let (rows, columns) = (shape.0.div_ceil(tall), shape.1.div_ceil(wide));
+        let mut sums = vec![(0.0_f64, 0_u64); rows * columns];
+        let mut left_out = 0;
+        self.values(&mut |ranges, values| {
+            let [down, across] = ranges else { return };
+            let mut values = values.iter();
+            for row in down.clone() {
+                for column in across.clone() {
+                    let Some(value) = values.next() else { return };
+                    if !value.is_finite() {
+                        left_out += 1;
+                    } else if let Some((mean, count)) = sums.get_mut(row / tall * columns + column / wide) {
+                        *count += 1;
+                        // A sum of huge numbers would not be one.
+                        *mean += value / *count as f64 - *mean / *count as f64;
+                    }
+                }
+            }
+        })?;
+        let cells: Vec<Option<f64>> = sums.into_iter().map(|(mean, count)| (count > 0).then_some(mean)).collect();
+        let finite: Vec<f64> = cells.iter().flatten().copied().collect();
+        let range = extremes(&finite).ok_or_else(nothing_finite)?;
+        let mut notes = self.notes(left_out);
+        if tall * wide > 1 {
+            notes.insert(0, format!("each cell is the mean of {tall} × {wide}"));
+        }
+        Ok(Picture { data: Data::Cells { shape, grid: Grid { columns, cells }, range }, notes })
+    }
+
+    fn pixels(&self, shape: (usize, usize), channels: usize, room: Room) -> Result<Picture> {
+        let side = shape.0.div_ceil(room.rows.max(1)).max(shape.1.div_ceil(room.columns.max(1)));
+        let (rows, columns) = (shape.0.div_ceil(side), shape.1.div_ceil(side));
+        let mut sums = vec![([0_u64; 4], 0_u64); rows * columns];
+        self.part.blocks(&mut |ranges, items| {
+            let [down, across, depth @ ..] = ranges else { return Ok(()) };
+            let depth = depth.first().cloned().unwrap_or(0..1);
+            let mut items = items.iter();
+            for row in down.clone() {
+                for column in across.clone() {
+                    let cell = sums.get_mut(row / side * columns + column / side);
+                    let Some((sum, count)) = cell else { continue };
+                    for (channel, value) in depth.clone().zip(&mut items) {
+                        if let Some(sum) = sum.get_mut(channel) {
+                            *sum += u64::from(*value);
+                        }
+                        // Once for each pixel, wherever blocks divide it.
+                        *count += u64::from(channel == 0);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let cells = sums.into_iter().map(|(sum, count)| {
+            let [red, green, blue, opaque] = sum.map(|sum| ((sum + count / 2) / count.max(1)) as u8);
+            match channels {
+                1 => [red, red, red, u8::MAX],
+                3 => [red, green, blue, u8::MAX],
+                _ => [red, green, blue, opaque],
+            }
+        });
+        let grid = Grid { columns, cells: cells.collect() };
+        let mut notes = Vec::new();
+        if side > 1 {
+            notes.push(format!("each pixel is the mean of {side} × {side}"));
+        }
+        Ok(Picture { data: Data::Pixels { shape, grid }, notes })
+    }
+}
+
+fn nothing_finite() -> Failure {
+    Failure::new(Code::Usage, "there is nothing to draw: no value is finite")
+}
+
+/// Numbers for an axis that tell its ends apart.
+pub(super) fn label(value: f64) -> String {
+    general(value)
+}

@@ -1,0 +1,320 @@
+//! `npz stat`: count, range, mean, deviation and distribution of the elements, in bounded memory.
+
+mod bins;
+mod column;
+mod figures;
+mod moments;
+mod report;
+mod scan;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use npzmap::{ErrorKind, Header};
+use rayon::prelude::*;
+
+use crate::args::Reading;
+use crate::console::{Console, Style};
+use crate::exit::{Code, Failure, Problems, Result};
+use crate::input::{Entry, Input};
+use crate::json::{Documents, SCHEMA};
+use crate::progress::Progress;
+use crate::select::{Globs, Select};
+use crate::table::Table;
+pub(crate) use bins::Bins;
+pub(crate) use column::Column;
+use column::columns;
+pub(crate) use figures::Scratch;
+use figures::{Figures, Texts};
+pub(crate) use moments::extremes;
+pub(crate) use report::general;
+use report::{Document, Report};
+use scan::{Pass, is_wide, scan};
+
+#[derive(clap::Args)]
+#[command(override_usage = "npz stat [OPTIONS] FILE [KEY]...")]
+#[command(after_long_help = "\
+Examples:
+  npz stat model.npz
+  npz stat model.npz encoder/weight encoder/bias
+  npz stat --histogram --bins 10 weights.npy
+  npz stat --bf16 --json model.npz optimizer.npz
+
+Min, max, mean, std and the histogram are those of the finite elements: NaN and infinities are counted beside them. Std
+is the root of the mean squared distance from the mean, as np.std has it. Of complex numbers min, max and the histogram
+are of absolute values; of dates and times 'nan' counts NaT; of strings min and max are the first and the last as NumPy
+sorts them, and 'zeros' counts the empty ones. Records have a row for each field. The figures are the same for any
+number of threads; RAYON_NUM_THREADS sets it. The array is read once for the figures and once for the histogram.")]
+pub(crate) struct Options {
+    /// An archive or a .npy file, and the keys of arrays in it; all without any. An argument that is no key and names
+    /// a file is another file
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// One JSON document; an array of them for several files
+    #[arg(long)]
+    json: bool,
+
+    /// The histogram alone: each bin with its borders and its count
+    #[arg(long, conflicts_with = "no_histogram")]
+    histogram: bool,
+
+    /// No histogram: the file is read only once
+    #[arg(long)]
+    no_histogram: bool,
+
+    /// Bins of the histogram
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    bins: u32,
+
+    /// Take two bytes without a dtype ('|V2') as bfloat16, which ml_dtypes writes so
+    #[arg(long)]
+    bf16: bool,
+
+    #[command(flatten)]
+    globs: Globs,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// A file, and the keys that were asked for.
+struct Wanted {
+    path: PathBuf,
+    input: Input,
+    /// None are all.
+    keys: Option<Vec<String>>,
+}
+
+pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
+    let select = options.globs.compile()?;
+    let mut problems = Problems::default();
+    let mut out = console.out();
+    let files = wanted(options, console, &mut problems)?;
+    let several = files.len() > 1 || (options.files.len() > 1 && files.is_empty());
+    let each = files.iter().map(|file| Stat { options, console, select: &select, file });
+    if options.json {
+        let mut documents = Documents::new(&mut out, several);
+        for stat in each {
+            stat.json(documents.next()?, &mut problems)?;
+        }
+        documents.finish()?;
+        return Ok(problems);
+    }
+    let header = if options.histogram { report::BINS } else { report::COLUMNS };
+    let mut table = Table::of_files(&mut out, console, header, several)?;
+    for stat in each {
+        table.begin(&stat.file.path)?;
+        stat.rows(&mut table, &mut problems)?;
+        table.close()?;
+    }
+    table.finish()?;
+    out.flush()?;
+    Ok(problems)
+}
+
+/// Tells keys and files apart.
+fn wanted(options: &Options, console: &Console, problems: &mut Problems) -> Result<Vec<Wanted>> {
+    let mut files: Vec<Wanted> = Vec::new();
+    for (index, argument) in options.files.iter().enumerate() {
+        let key = argument.to_string_lossy();
+        match files.last_mut() {
+            Some(file) if file.input.find(&key)?.is_some() => file.keys.get_or_insert_default().push(key.into_owned()),
+            Some(file) if !argument.is_file() => {
+                file.keys.get_or_insert_default();
+                let refusal = file.input.entry(&file.path, Some(&key)).map(drop);
+                problems.survive(console, refusal)?;
+            }
+            // The keys of a file that cannot be read.
+            None if index > 0 && !argument.is_file() => {}
+            _ => {
+                let input = problems.survive(console, Input::open(argument, &options.reading))?;
+                files.extend(input.map(|input| Wanted { path: argument.clone(), input, keys: None }));
+            }
+        }
+    }
+    Ok(files)
+}
+
+struct Stat<'a> {
+    options: &'a Options,
+    console: &'a Console,
+    select: &'a Select,
+    file: &'a Wanted,
+}
+
+/// An array, and the figures of its columns; or what is wrong with it.
+type Found = Result<Vec<Report>>;
+
+impl Stat<'_> {
+    /// Array by array, in the order of the archive. Large ones are taken apart by several threads, the others are taken
+    /// side by side.
+    fn each(
+        &self,
+        problems: &mut Problems,
+        mut work: impl FnMut(&str, Result<Vec<Report>, String>) -> Result<()>,
+    ) -> Result<()> {
+        const SIDE_BY_SIDE: usize = 256;
+        let Wanted { path, input, keys } = self.file;
+        let mut entries: Box<dyn Iterator<Item = Result<Entry<'_>>>> = match keys {
+            None => Box::new(input.selected(self.select).filter(|entry| !is_no_array(entry)).map(Ok)),
+            Some(keys) => Box::new(keys.iter().map(|key| input.entry(path, Some(key)))),
+        };
+        loop {
+            let batch: Vec<Entry<'_>> = entries.by_ref().take(SIDE_BY_SIDE).collect::<Result<_>>()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let progress = Progress::new(batch.iter().map(|entry| entry.size().saturating_mul(self.passes())));
+            let wide = |entry: &Entry<'_>| entry.header().is_ok_and(|header| is_wide(entry, &header));
+            let small = |entry: &Entry<'_>| (!wide(entry)).then(|| self.figures(entry, &progress));
+            let found: Vec<Option<Found>> = batch.par_iter().map(small).collect();
+            for (entry, found) in batch.iter().zip(found) {
+                let found = found.unwrap_or_else(|| self.figures(entry, &progress));
+                let reports = match found {
+                    Err(failure) => {
+                        let text = failure.to_string();
+                        problems.complain(self.console, failure);
+                        Err(text)
+                    }
+                    Ok(reports) => {
+                        for warning in reports.iter().filter_map(Report::warning) {
+                            self.console.warn(format!("{}: {warning}", entry.key()));
+                        }
+                        Ok(reports)
+                    }
+                };
+                work(&entry.key(), reports)?;
+            }
+        }
+    }
+
+    fn passes(&self) -> u64 {
+        if self.options.no_histogram { 1 } else { 2 }
+    }
+
+    fn figures(&self, entry: &Entry<'_>, progress: &Progress) -> Found {
+        let reading = &self.options.reading;
+        entry.access_in_map()?; // refuses pickled objects
+        let header = entry.header()?;
+        let Some(columns) = columns(&header, self.options.bf16) else {
+            let text = format!("{}: more fields than there are figures for; `npz show --field` has each", entry.key());
+            return Err(Failure::new(Code::Unsupported, text));
+        };
+        let figures = match header.dtype().item_size() {
+            // 200 bytes of header can declare any number of them.
+            0 => columns.iter().map(|column| without_bytes(column, &header)).collect(),
+            _ => scan(entry, &header, reading, progress, &FiguresOf(&columns))?,
+        };
+        let mut reports: Vec<Report> = Vec::new();
+        for (column, figures) in columns.iter().zip(figures) {
+            reports.push(Report::new(&header, column.clone(), figures));
+        }
+        if self.options.no_histogram {
+            return Ok(reports);
+        }
+        let bins =
+            |report: &Report| report.bounds().map(|(least, most)| Bins::new(least, most, self.options.bins as usize));
+        let bins: Vec<_> = reports.iter().map(bins).collect();
+        if bins.iter().any(Option::is_some) {
+            let counts = scan(entry, &header, reading, progress, &CountsOf(&columns, &bins))?;
+            for ((report, bins), counts) in reports.iter_mut().zip(bins).zip(counts) {
+                report.histogram = bins.map(|bins| (bins, counts));
+            }
+        }
+        Ok(reports)
+    }
+
+    fn rows<W: Write>(&self, table: &mut Table<'_, W>, problems: &mut Problems) -> Result<()> {
+        self.each(problems, |key, reports| {
+            match reports {
+                Err(_) if self.options.histogram => {}
+                Err(_) => table.row(report::error(key, Style::Bad))?,
+                Ok(reports) if self.options.histogram => {
+                    reports
+                        .iter()
+                        .flat_map(|report| report.bins(key, self.console.terminal))
+                        .try_for_each(|row| table.row(row))?;
+                }
+                Ok(reports) => reports.iter().try_for_each(|report| table.row(report.row(key)))?,
+            }
+            Ok(())
+        })
+    }
+
+    fn json(&self, out: &mut impl Write, problems: &mut Problems) -> Result<()> {
+        let file = serde_json::to_string(&self.file.path.to_string_lossy())?;
+        write!(out, "{{\"schema\":{SCHEMA},\"file\":{file},\"arrays\":[")?;
+        let mut comma = "";
+        self.each(problems, |key, reports| {
+            let documents = match reports {
+                Ok(reports) => reports.iter().map(|report| report.json(key)).collect(),
+                Err(error) => vec![Document(vec![("key", key.into()), ("error", error.into())])],
+            };
+            for document in documents {
+                out.write_all(comma.as_bytes())?;
+                serde_json::to_writer(&mut *out, &document)?;
+                comma = ",";
+            }
+            Ok(())
+        })?;
+        Ok(out.write_all(b"]}")?)
+    }
+}
+
+fn is_no_array(entry: &Entry<'_>) -> bool {
+    entry.header().is_err_and(|error| matches!(error.kind(), ErrorKind::NotAnArray))
+}
+
+fn without_bytes(column: &Column, header: &Header) -> Figures {
+    match Figures::none(column) {
+        Figures::Texts(_) => Figures::Texts(Texts::empty(header.count() as u64)),
+        none => none,
+    }
+}
+
+struct FiguresOf<'a>(&'a [Column]);
+
+impl Pass for FiguresOf<'_> {
+    type Found = Vec<Figures>;
+    type Scratch = Scratch;
+
+    fn begin(&self) -> Vec<Figures> {
+        self.0.iter().map(Figures::none).collect()
+    }
+
+    fn block(&self, items: &[u8], scratch: &mut Scratch) -> Vec<Figures> {
+        self.0.iter().map(|column| Figures::of(column, items, scratch)).collect()
+    }
+
+    fn merge(&self, found: &mut Vec<Figures>, next: Vec<Figures>) {
+        found.iter_mut().zip(next).for_each(|(found, next)| found.merge(next));
+    }
+}
+
+/// What is in each bin, of the columns that have bins.
+struct CountsOf<'a>(&'a [Column], &'a [Option<Bins>]);
+
+impl Pass for CountsOf<'_> {
+    type Found = Vec<Vec<u64>>;
+    type Scratch = Scratch;
+
+    fn begin(&self) -> Vec<Vec<u64>> {
+        self.1.iter().map(|bins| vec![0; bins.as_ref().map_or(0, Bins::len)]).collect()
+    }
+
+    fn block(&self, items: &[u8], scratch: &mut Scratch) -> Vec<Vec<u64>> {
+        let mut counts = self.begin();
+        for ((column, bins), counts) in self.0.iter().zip(self.1).zip(&mut counts) {
+            if let Some(bins) = bins {
+                bins.add(column, items, scratch, counts);
+            }
+        }
+        counts
+    }
+
+    fn merge(&self, found: &mut Vec<Vec<u64>>, next: Vec<Vec<u64>>) {
+        let pairs = found.iter_mut().zip(&next).flat_map(|(found, next)| found.iter_mut().zip(next));
+        pairs.for_each(|(found, next)| *found += next);
+    }
+}

@@ -1,0 +1,136 @@
+//! Passes over the elements of an array: blocks of a fixed size, merged in the order of the file, so that what comes out
+//! is the same for any number of threads.
+
+use std::ops::Range;
+
+use npzmap::{Error, Header, Source};
+use rayon::prelude::*;
+
+use crate::args::Reading;
+use crate::exit::{Code, Failure, Result};
+use crate::input::Entry;
+use crate::progress::Progress;
+
+/// Items that are looked at together: their numbers stay in the cache.
+const BLOCK_ITEMS: usize = 1 << 14;
+const BLOCK_BYTES: usize = 1 << 20;
+/// What a thread reads at once.
+const TASK: usize = 1 << 20;
+/// Tasks whose results wait for each other.
+const WAVE: usize = 64;
+
+/// What is done with each block, and with the results.
+pub(super) trait Pass: Sync {
+    type Found: Send;
+    /// Memory that is used for one block after the other.
+    type Scratch: Default + Send;
+
+    fn begin(&self) -> Self::Found;
+    /// A whole number of items.
+    fn block(&self, items: &[u8], scratch: &mut Self::Scratch) -> Self::Found;
+    fn merge(&self, found: &mut Self::Found, next: Self::Found);
+}
+
+struct Sizes {
+    block: usize,
+    task: usize,
+}
+
+impl Sizes {
+    fn of(header: &Header) -> Self {
+        let item = header.dtype().item_size().max(1);
+        let block = (BLOCK_BYTES / item).clamp(1, BLOCK_ITEMS) * item;
+        Sizes { block, task: (TASK / block).max(1) * block }
+    }
+}
+
+/// Where the elements lie, if they are in the file as they are.
+fn stored(entry: &Entry<'_>, header: &Header) -> Result<Option<u64>> {
+    let whole = (header.preamble_size() + header.nbytes()) as u64;
+    Ok(entry.payload_offset()?.filter(|_| entry.size() == whole))
+}
+
+/// Whether its blocks are worth a thread each.
+pub(super) fn is_wide(entry: &Entry<'_>, header: &Header) -> bool {
+    const WIDE: usize = 8 * TASK;
+    header.nbytes() >= WIDE && stored(entry, header).is_ok_and(|offset| offset.is_some())
+}
+
+/// Passes over an array. Its bytes are held against their CRC-32 as well.
+pub(super) fn scan<P: Pass>(
+    entry: &Entry<'_>,
+    header: &Header,
+    reading: &Reading,
+    progress: &Progress,
+    pass: &P,
+) -> Result<P::Found> {
+    let sizes = Sizes::of(header);
+    reading.check(&entry.key(), sizes.task.min(header.nbytes()))?;
+    let mut found = pass.begin();
+    let Some(offset) = stored(entry, header)?.filter(|_| header.nbytes() > 0) else {
+        return entry.stream_elements(|header, stream| {
+            let mut bytes = vec![0; sizes.task.min(header.nbytes())];
+            let (mut left, mut scratch) = (header.nbytes(), P::Scratch::default());
+            while left > 0 {
+                let count = bytes.len().min(left);
+                let bytes = bytes.get_mut(..count).unwrap_or_default();
+                stream.read_exact(bytes).map_err(Failure::from)?;
+                pass.merge(&mut found, task(pass, bytes, sizes.block, &mut scratch));
+                progress.add(count as u64);
+                left -= count;
+            }
+            Ok(found)
+        });
+    };
+    let mut crc = preamble(entry, header, offset)?;
+    let starts: Vec<usize> = (0..header.nbytes()).step_by(sizes.task).collect();
+    let read = |bytes: &mut Vec<u8>, range: Range<usize>| {
+        bytes.resize(range.len(), 0);
+        let read = entry.source().read_exact_at(offset + range.start as u64, bytes);
+        read.map_err(|error| Failure::Archive(Error::from(error)))
+    };
+    for wave in starts.chunks(WAVE) {
+        let work = |(bytes, scratch): &mut (Vec<u8>, P::Scratch), start: &usize| {
+            read(bytes, *start..(start + sizes.task).min(header.nbytes()))?;
+            let mut crc = crc32fast::Hasher::new();
+            crc.update(bytes);
+            progress.add(bytes.len() as u64);
+            Ok((task(pass, bytes, sizes.block, scratch), crc))
+        };
+        let results: Vec<Result<_>> = match wave {
+            [one] => vec![work(&mut Default::default(), one)],
+            wave => wave.par_iter().map_init(Default::default, work).collect(),
+        };
+        for result in results {
+            let (next, part) = result?;
+            pass.merge(&mut found, next);
+            crc.combine(&part);
+        }
+    }
+    let found_crc = crc.finalize();
+    match entry.crc32() {
+        Some(stated) if stated != found_crc => {
+            let text = format!("{}: CRC-32 is {found_crc:08x}, the archive says {stated:08x}", entry.key());
+            Err(Failure::new(Code::Unreadable, format!("{text}; `npz check` says what else is wrong")))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The checksum of what stands before the elements.
+fn preamble(entry: &Entry<'_>, header: &Header, offset: u64) -> Result<crc32fast::Hasher> {
+    let mut crc = crc32fast::Hasher::new();
+    let mut bytes = vec![0; header.preamble_size()];
+    let start = offset.saturating_sub(bytes.len() as u64);
+    entry.source().read_exact_at(start, &mut bytes).map_err(|error| Failure::Archive(Error::from(error)))?;
+    crc.update(&bytes);
+    Ok(crc)
+}
+
+fn task<P: Pass>(pass: &P, bytes: &[u8], block: usize, scratch: &mut P::Scratch) -> P::Found {
+    let mut found = pass.begin();
+    for items in bytes.chunks(block) {
+        pass.merge(&mut found, pass.block(items, scratch));
+    }
+    found
+}

@@ -1,0 +1,167 @@
+//! `npz plot`: pictures, held against what is known to be at their places.
+
+use std::fs;
+
+use ndarray::{Array1, Array2, Array3};
+use npzmap::{Save, savez};
+
+use crate::run::{Folder, fine, npz, outcome, run};
+
+/// Where the axes meet above: the first pixel of the first cell.
+const LEFT: usize = 84;
+const TOP: usize = 64;
+
+struct Pixels {
+    width: usize,
+    height: usize,
+    bytes: Vec<u8>,
+}
+
+impl Pixels {
+    fn read(path: &str) -> Self {
+        let file = std::io::BufReader::new(fs::File::open(path).unwrap());
+        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut bytes).unwrap();
+        assert_eq!(info.color_type, png::ColorType::Rgb);
+        Pixels { width: info.width as usize, height: info.height as usize, bytes }
+    }
+
+    fn at(&self, x: usize, y: usize) -> [u8; 3] {
+        let start = (y * self.width + x) * 3;
+        self.bytes[start..start + 3].try_into().unwrap()
+    }
+
+    /// The uppermost pixel of data in each column.
+    fn tops(&self) -> Vec<Option<usize>> {
+        const INK: [u8; 3] = [31, 119, 180];
+        (0..self.width).map(|x| (TOP..self.height).find(|y| self.at(x, *y) == INK)).collect()
+    }
+}
+
+fn drawn(args: &[&str]) -> Pixels {
+    let folder = Folder::new();
+    let path = folder.at("out.png");
+    fine(["plot", "-o", &path].iter().chain(args));
+    assert_eq!(folder.names(), ["out.png"]);
+    Pixels::read(&path)
+}
+
+#[test]
+fn an_image_has_its_own_colours_cell_by_cell() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let image = Array3::from_shape_fn((2, 3, 3), |(row, column, channel)| (row * 100 + column * 10 + channel) as u8);
+    savez(&path, [("image", &image as &dyn Save)]).unwrap();
+    let found = drawn(&["--size", "384x300", &path, "image"]);
+    assert_eq!((found.width, found.height), (384, 300));
+    // 270 by 200 pixels for 3 by 2 cells: 90 for each.
+    for (row, column) in [(0, 0), (0, 2), (1, 1), (1, 2)] {
+        let expected = [0, 1, 2].map(|channel| image[[row, column, channel]]);
+        assert_eq!(found.at(LEFT + column * 90 + 45, TOP + row * 90 + 45), expected, "{row}, {column}");
+        assert_eq!(found.at(LEFT + column * 90 + 1, TOP + row * 90 + 88), expected, "{row}, {column}");
+    }
+}
+
+#[test]
+fn a_heat_map_is_dark_where_it_is_least_and_bright_where_it_is_greatest() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let mut heat = Array2::<f32>::from_elem((10, 10), 1.0);
+    heat[[2, 7]] = 9.0;
+    heat[[8, 1]] = -7.0;
+    heat[[0, 0]] = f32::NAN;
+    savez(&path, [("heat", &heat as &dyn Save)]).unwrap();
+    let found = drawn(&["--size", "394x300", &path]);
+    // 200 by 200 pixels.
+    let at = |row: usize, column: usize| found.at(LEFT + column * 20 + 10, TOP + row * 20 + 10);
+    assert_eq!(at(2, 7), [254, 232, 37]);
+    assert_eq!(at(8, 1), [68, 1, 84]);
+    assert_eq!(at(0, 0), [200, 200, 200]);
+    assert_eq!(at(5, 5), at(0, 9));
+}
+
+#[test]
+fn a_line_has_its_peak_where_the_values_have_it() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let mut line = Array1::<f64>::zeros(1_000_000);
+    line[250_000] = 5.0;
+    savez(&path, [("line", &line as &dyn Save)]).unwrap();
+    let tops = drawn(&["--size", "800x600", &path]).tops();
+    let peak = tops.iter().enumerate().filter_map(|(x, top)| top.map(|top| (top, x))).min().unwrap();
+    // 686 columns of pixels from 84 on.
+    assert!(peak.1.abs_diff(84 + 686 / 4) <= 2, "{peak:?}");
+    let printed = fine(["plot", "--size", "60x16", &path]);
+    assert!(printed.lines()[0].starts_with("line  <f8 (1000000,)"), "{}", printed.text());
+    assert!(printed.lines()[1].contains("from the least to the greatest of 21277"), "{}", printed.text());
+    let top = printed.lines()[2].chars().skip(12).position(|drawn| drawn != ' ').unwrap();
+    assert!(top.abs_diff(47 / 4) <= 1, "{}", printed.text());
+}
+
+#[test]
+fn a_histogram_counts_what_a_slice_takes() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let values = Array1::from_shape_fn(100, |i| if i < 75 { 1_i64 } else { 4 });
+    savez(&path, [("v", &values as &dyn Save)]).unwrap();
+    let printed = fine(["plot", "--kind", "histogram", "--bins", "3", "--size", "43x16", &path, "v", "10:"]);
+    let lines = printed.lines();
+    assert_eq!(&lines[..2], ["v[10:]  <i8 (90,)", "90 values in 3 bins"]);
+    assert!(lines[2].contains("65 │██████████") && !lines[2].contains("███████████"), "{}", printed.text());
+    // 25 of 65, in the last of three bins.
+    let high = lines.iter().filter(|line| line.ends_with("██████████") && line.contains(" ██")).count();
+    assert!((3..=4).contains(&high), "{high}: {}", printed.text());
+}
+
+#[test]
+fn what_is_larger_than_the_picture_is_the_mean_of_blocks_and_says_so() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    // Columns of 0 and 200 in turn.
+    let image = Array2::from_shape_fn((400, 1200), |(_, column)| if column % 2 == 0 { 0_u8 } else { 200 });
+    savez(&path, [("image", &image as &dyn Save)]).unwrap();
+    let found = drawn(&["--size", "714x300", &path]);
+    assert_eq!(found.at(LEFT + 100, TOP + 100), [100, 100, 100]);
+    let svg = folder.at("out.svg");
+    fine(["plot", "-o", &svg, "--size", "714x300", &path]);
+    let svg = fs::read_to_string(svg).unwrap();
+    assert!(svg.starts_with("<svg width=\"714\" height=\"300\"") && svg.trim_end().ends_with("</svg>"));
+    assert!(svg.contains("each pixel is the mean of 2 × 2") && svg.contains("|u1 (400, 1200)"));
+    assert!(svg.contains("<image x=\"84\" y=\"64\" width=\"600\" height=\"200\""));
+    assert_eq!(svg.matches("<svg").count(), 1);
+}
+
+#[test]
+fn a_terminal_gets_the_colours_that_it_has() {
+    let plot = |term: &str, color: &str| {
+        let mut command =
+            npz(["plot", "--color", "always", "--size", "30x12", "tests/data/model-batch.npz", "features"]);
+        outcome(command.env("TERM", term).env("COLORTERM", color)).text().to_owned()
+    };
+    assert!(plot("xterm", "truecolor").contains("\x1b[38;2;68;1;84m"));
+    assert!(plot("xterm-256color", "").contains("\x1b[38;5;"));
+    let few = plot("xterm", "");
+    assert!(few.contains("\x1b[3") && !few.contains("38;"), "{few}");
+    let none = fine(["plot", "--size", "30x12", "tests/data/model-batch.npz", "features"]);
+    assert!(!none.text().contains('\x1b') && none.text().contains('█'));
+}
+
+#[test]
+fn a_picture_is_the_same_each_time_and_overwrites_nothing() {
+    let folder = Folder::new();
+    let args =
+        |name: &str| ["plot", "tests/data/model-batch.npz", "features", "-o", &folder.at(name)].map(str::to_owned);
+    fine(args("a.png"));
+    fine(args("b.png"));
+    assert_eq!(fs::read(folder.at("a.png")).unwrap(), fs::read(folder.at("b.png")).unwrap());
+    assert_eq!(run(args("a.png")).code, 2);
+    let dry = run(args("c.svg").into_iter().chain(["--dry-run".to_owned()]));
+    assert_eq!((dry.code, folder.names().len()), (0, 2));
+    assert_eq!(run(args("d.jpg")).code, 2);
+    assert_eq!(run(["plot", "tests/data/model-batch.npz", "sample_ids"]).code, 4);
+    assert_eq!(run(["plot", "tests/data/model-batch.npz", "label"]).code, 5);
+    let refused = run(["plot", "--kind", "image", "tests/data/model-batch.npz", "features"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.errors.contains("an image is u8 of (h, w)"), "{}", refused.errors);
+}
