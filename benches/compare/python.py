@@ -107,7 +107,7 @@ def headers(path):
     return count
 
 
-held = {}
+held = {}  # what is written, by its name
 
 
 def hold(name, kind, count, length):
@@ -120,6 +120,10 @@ def hold(name, kind, count, length):
 
 def write(path, name):
     np.savez(path, **held[name])
+
+
+def remove(path):
+    os.unlink(path)
 
 
 def write_compressed(path, name):
@@ -139,7 +143,7 @@ def versions():
 
 
 OPERATIONS = [savez, savez_compressed, safetensors, key_of_numpy, key_of_mmnpz, key_of_safetensors, read, headers, hold,
-              write, write_compressed, versions]
+              write, remove, write_compressed, versions]
 OPERATIONS = {operation.__name__: operation for operation in OPERATIONS}
 
 

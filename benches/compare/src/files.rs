@@ -24,7 +24,8 @@ pub enum Files {
     Sparse,
     /// Four kinds of data, by `np.savez_compressed`.
     Deflated,
-    /// Nothing but what rows write.
+    /// 1 GB in 500 keys, to be aligned, and what rows write. No more: beyond a tenth of the memory the system writes back
+    /// at once, and the disk is what is measured.
     Written,
 }
 
@@ -37,6 +38,7 @@ pub const BIG_KEY: u64 = 512 << 20;
 pub const MANY_KEYS: u64 = 1_000;
 pub const MANY_KEY: u64 = 2_000_000;
 pub const TINY_KEYS: u64 = 100_000;
+pub const WRITTEN_KEYS: u64 = 500;
 pub const SPARSE: [(&str, u64); 4] =
     [("1 MB", 1_000_000), ("100 MB", 100_000_000), ("10 GB", 10_000_000_000), ("64 GB", 64_000_000_000)];
 
@@ -70,7 +72,11 @@ impl Files {
                     )?;
                 }
             }
-            Files::Written => {}
+            Files::Written => {
+                let request =
+                    json!(["savez", site.text("written.npz"), "normal", site.size(WRITTEN_KEYS), MANY_KEY / 4]);
+                site.ask(Venv::Newest, &request)?;
+            }
         }
         // What is written back while others are measured would slow them.
         rustix::fs::sync();

@@ -26,7 +26,7 @@ pub struct Contestant {
 
 enum Work {
     Rust(Make),
-    Python { venv: Venv, before: Vec<Value>, request: Value },
+    Python { venv: Venv, before: Vec<Value>, request: Value, after: Option<Value> },
 }
 
 impl Contestant {
@@ -37,13 +37,21 @@ impl Contestant {
 
     /// A request to `python.py`, which takes the time itself.
     pub fn python(name: &'static str, venv: Venv, request: Value) -> Self {
-        Contestant { name, fresh: false, work: Work::Python { venv, before: Vec::new(), request } }
+        Contestant { name, fresh: false, work: Work::Python { venv, before: Vec::new(), request, after: None } }
     }
 
     /// What is asked of Python before, once.
     pub fn after(mut self, preparation: Value) -> Self {
         if let Work::Python { before, .. } = &mut self.work {
             before.push(preparation);
+        }
+        self
+    }
+
+    /// What is asked of Python after each run, and not measured.
+    pub fn then(mut self, request: Value) -> Self {
+        if let Work::Python { after, .. } = &mut self.work {
+            *after = Some(request);
         }
         self
     }
@@ -64,11 +72,21 @@ pub struct Row {
     pub targets: Vec<Target>,
     /// How often each contestant runs; the median counts.
     pub rounds: usize,
+    /// What was written before is on the disk before the next run begins: nobody writes back what others wrote.
+    settled: bool,
 }
 
 impl Row {
     pub fn new(id: &'static str, title: impl Into<String>) -> Self {
-        Row { id, title: title.into(), bytes: None, contestants: Vec::new(), targets: Vec::new(), rounds: 9 }
+        Row {
+            id,
+            title: title.into(),
+            bytes: None,
+            contestants: Vec::new(),
+            targets: Vec::new(),
+            rounds: 9,
+            settled: false,
+        }
     }
 
     pub fn bytes(mut self, bytes: u64) -> Self {
@@ -78,6 +96,11 @@ impl Row {
 
     pub fn rounds(mut self, rounds: usize) -> Self {
         self.rounds = rounds;
+        self
+    }
+
+    pub fn settled(mut self) -> Self {
+        self.settled = true;
         self
     }
 
@@ -199,6 +222,9 @@ pub fn run(row: &Row, site: &Site) -> Vec<Outcome> {
             if round == 0 && contestant.fresh {
                 continue;
             }
+            if row.settled {
+                rustix::fs::sync();
+            }
             match work() {
                 Ok(time) if round > 0 => times.push(time),
                 Ok(_) => {}
@@ -226,7 +252,7 @@ fn prepare(row: &Row, contestant: &Contestant, site: &Site) -> Result<Run> {
                 let name = contestant.name;
                 Ok(Box::new(move || sample(row_id, name, &site).map(|(time, _)| time)))
             }
-            Work::Python { venv, before, request } => {
+            Work::Python { venv, before, request, .. } => {
                 let (venv, requests) = (*venv, [&before[..], std::slice::from_ref(request)].concat());
                 Ok(Box::new(move || site.python_once(venv, &requests).map(|(time, _)| time)))
             }
@@ -234,12 +260,16 @@ fn prepare(row: &Row, contestant: &Contestant, site: &Site) -> Result<Run> {
     }
     match &contestant.work {
         Work::Rust(make) => make(site),
-        Work::Python { venv, before, request } => {
-            let (site, venv, request) = (site.clone(), *venv, request.clone());
+        Work::Python { venv, before, request, after } => {
+            let (site, venv, request, after) = (site.clone(), *venv, request.clone(), after.clone());
             for preparation in before {
                 site.ask(venv, preparation)?;
             }
-            Ok(Box::new(move || site.ask(venv, &request).map(|(time, _)| time)))
+            Ok(Box::new(move || {
+                let (time, _) = site.ask(venv, &request)?;
+                after.iter().try_for_each(|after| site.ask(venv, after).map(drop))?;
+                Ok(time)
+            }))
         }
     }
 }
@@ -247,7 +277,7 @@ fn prepare(row: &Row, contestant: &Contestant, site: &Site) -> Result<Run> {
 fn peak_of(row: &Row, contestant: &Contestant, site: &Site) -> Result<u64> {
     match &contestant.work {
         Work::Rust(_) => Ok(sample(row.id, contestant.name, site)?.1),
-        Work::Python { venv, before, request } => {
+        Work::Python { venv, before, request, .. } => {
             let requests = [&before[..], std::slice::from_ref(request)].concat();
             Ok(site.python_once(*venv, &requests)?.1)
         }

@@ -16,7 +16,7 @@ pub fn rows(files: Files, site: &Site) -> Vec<Row> {
             vec![open::big(site), bulk::read_big(site), bulk::read_into(site), bulk::verify(site), open::cold_big(site)]
         }
         Files::Many => {
-            vec![open::many(site), bulk::read_many(site), command::ls(site), write::align(site), open::cold_many(site)]
+            vec![open::many(site), bulk::read_many(site), command::ls(site), open::cold_many(site)]
         }
         Files::Tiny => vec![open::tiny(site), open::headers(site), open::million(site)],
         Files::Sparse => vec![open::sparse(site)],
@@ -26,6 +26,6 @@ pub fn rows(files: Files, site: &Site) -> Vec<Row> {
             let writes = kinds.map(|kind| deflated::write(site, kind));
             reads.into_iter().chain(writes).collect()
         }
-        Files::Written => vec![open::view(site), bulk::sum(site), write::stored(site)],
+        Files::Written => vec![open::view(site), bulk::sum(site), write::stored(site), write::align(site)],
     }
 }

@@ -19,7 +19,7 @@ const KEYS: usize = 4;
 pub fn stored(site: &Site) -> Row {
     const OURS: &str = "npzmap, aligned, renamed";
     const FLOOR: &str = "floor: CRC and plain write";
-    let size = site.size(2 << 30);
+    let size = site.size(1 << 30);
     let each = size / KEYS as u64;
     let ours = |name: &'static str, sync: bool| {
         Contestant::new(name, move |site| {
@@ -38,6 +38,7 @@ pub fn stored(site: &Site) -> Row {
     Row::new("write", format!("write {} MiB stored, in {KEYS} keys", size >> 20))
         .bytes(size)
         .rounds(5)
+        .settled()
         .with(Contestant::new(FLOOR, move |site| {
             let (path, array) = (site.path("floor"), normal(site, each)?);
             Ok(Box::new(move || {
@@ -64,7 +65,8 @@ pub fn stored(site: &Site) -> Row {
         }))
         .with(
             Contestant::python("np.savez", Venv::Newest, json!(["write", site.text("numpy.npz"), "written"]))
-                .after(json!(["hold", "written", "normal", KEYS, each / 4])),
+                .after(json!(["hold", "written", "normal", KEYS, each / 4]))
+                .then(json!(["remove", site.text("numpy.npz")])),
         )
         .target(OURS, Bound::Faster(8.0, "np.savez"))
         .target(OURS, Bound::Faster(0.9, "ndarray-npz"))
@@ -74,10 +76,10 @@ pub fn align(site: &Site) -> Row {
     const COPY: &str = "floor: cp --reflink=never";
     const UNCHECKED: &str = "npzmap, copy, not checked";
     const CHECKED: &str = "npzmap, copy, CRC checked";
-    let size = site.size(2_000_000_000);
+    let size = site.size(crate::files::WRITTEN_KEYS) * crate::files::MANY_KEY;
     let ours = |name: &'static str, verify: bool| {
         Contestant::new(name, move |site| {
-            let (from, to) = (site.path("many.npz"), site.path("copy.npz"));
+            let (from, to) = (site.path("written.npz"), site.path("copy.npz"));
             let options = OpenOptions::new().verify(if verify { Verify::Copied } else { Verify::Never });
             Ok(Box::new(move || {
                 let time = timed(|| {
@@ -95,7 +97,7 @@ pub fn align(site: &Site) -> Row {
     };
     let command = |name: &'static str, program: std::path::PathBuf, arguments: &'static [&'static str]| {
         Contestant::new(name, move |site| {
-            let (from, to, program) = (site.path("many.npz"), site.path("copy.npz"), program.clone());
+            let (from, to, program) = (site.path("written.npz"), site.path("copy.npz"), program.clone());
             Ok(Box::new(move || {
                 let mut command = Command::new(&program);
                 match arguments {
@@ -112,9 +114,10 @@ pub fn align(site: &Site) -> Row {
             }) as Run)
         })
     };
-    Row::new("align", format!("align {} MB in {} keys", size / 1_000_000, site.size(1_000)))
+    Row::new("align", format!("align {} MB in {} keys", size / 1_000_000, site.size(crate::files::WRITTEN_KEYS)))
         .bytes(size)
         .rounds(5)
+        .settled()
         .with(command(COPY, "cp".into(), &["--reflink=never"]))
         .with(ours(UNCHECKED, false))
         .with(ours(CHECKED, true))
