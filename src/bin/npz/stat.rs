@@ -27,7 +27,7 @@ use column::columns;
 pub(crate) use figures::Scratch;
 use figures::{Figures, Texts};
 pub(crate) use moments::extremes;
-pub(crate) use report::general;
+pub(crate) use report::{general, rounded};
 use report::{Document, Report};
 use scan::{Pass, is_wide, scan};
 
