@@ -216,5 +216,5 @@ fn write(options: &Options, path: &Path, console: &Console, bytes: &[u8]) -> Res
     let name = path.file_name().unwrap_or_default();
     let make = || Folder::open(folder_of(path))?.create(&[name], options.writing.force);
     let (mut pending, _guard) = Guard::around(make, Pending::temporary_path).map_err(Failure::file(path))?;
-    pending.write_all(bytes).and_then(|()| pending.finish()).map_err(Failure::file(path))
+    pending.write_all(bytes).and_then(|()| pending.finish()).map_err(Failure::writing(path.display()))
 }
