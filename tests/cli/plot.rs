@@ -247,3 +247,15 @@ fn a_narrow_terminal_has_the_slice_and_both_ends_of_the_colours_in_its_lines() {
     assert!(words(&found).iter().any(|text| text.ends_with("[1:, 2:]  <f8 (8, 7)") || text.contains("[1:, 2:]")));
     assert!(words(&found).contains(&"-1.73e-300"), "{found}");
 }
+
+#[test]
+fn shades_tell_cells_without_a_value_from_others() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let mut heat = Array2::from_shape_fn((2, 4), |(_, column)| column as f32);
+    heat.column_mut(1).fill(f32::NAN);
+    savez(&path, [("heat", &heat as &dyn Save)]).unwrap();
+    let printed = fine(["plot", "--size", "21x10", &path]);
+    assert!(printed.lines()[2].ends_with("│  ··▒▒██"), "{}", printed.text());
+    assert_eq!(printed.text().matches('·').count(), 8, "{}", printed.text());
+}

@@ -50,6 +50,10 @@ impl Canvas {
             let (above, below) = (self.at(2 * line, column), self.at(2 * line + 1, column));
             if depth == Depth::None && shades {
                 let light: Vec<u32> = [above, below].iter().flatten().map(|colour| luminance(*colour)).collect();
+                if light.is_empty() {
+                    text.push('·');
+                    continue;
+                }
                 let mean = light.iter().sum::<u32>() as usize / light.len().max(1);
                 text.push(SHADES.get(mean * SHADES.len() / 256).copied().unwrap_or(' '));
                 continue;
@@ -125,7 +129,8 @@ pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> 
         Data::Cells { shape, grid, range } => {
             let colour = |value| paint::on_white(paint::heat(value, *range));
             fill(&mut canvas, room, (grid.rows(), grid.columns), false, &|row, column| {
-                grid.at(row, column).map(colour)
+                // Its grey would be a shade like that of a value.
+                grid.at(row, column).filter(|value| depth != Depth::None || value.is_some()).map(colour)
             });
             legend = Some(*range);
             ("0".into(), (shape.0 - 1).to_string(), "0".into(), (shape.1 - 1).to_string(), true)
