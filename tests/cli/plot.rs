@@ -165,3 +165,97 @@ fn a_picture_is_the_same_each_time_and_overwrites_nothing() {
     assert_eq!(refused.code, 2);
     assert!(refused.errors.contains("an image is u8 of (h, w)"), "{}", refused.errors);
 }
+
+fn svg(args: &[&str]) -> String {
+    let folder = Folder::new();
+    let path = folder.at("out.svg");
+    fine(["plot", "-o", &path].iter().chain(args));
+    fs::read_to_string(path).unwrap()
+}
+
+/// What is written in a picture.
+fn words(svg: &str) -> Vec<&str> {
+    svg.split("</text>").filter_map(|text| Some(text.rsplit_once('>')?.1.trim())).collect()
+}
+
+#[test]
+fn axes_have_numbers_at_the_ends_of_f64_and_around_nothing() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let ends = Array1::from_shape_fn(20, |i| if i % 2 == 0 { f64::MAX } else { -f64::MAX });
+    let small = Array1::from_shape_fn(20, |i| i as f64 * 1e-20);
+    savez(&path, [("ends", &ends as &dyn Save), ("same", &Array1::from_elem(9, f64::MAX)), ("small", &small)]).unwrap();
+    for kind in ["line", "histogram"] {
+        let found = svg(&["--kind", kind, &path, "ends"]);
+        assert!(words(&found).contains(&"-1.5e308") && words(&found).contains(&"1e308"), "{kind}: {found}");
+        let found = svg(&["--kind", kind, &path, "small"]);
+        assert!(words(&found).contains(&"1e-19"), "{kind}: {found}");
+        svg(&["--kind", kind, &path, "same"]);
+    }
+}
+
+#[test]
+fn values_that_are_close_together_have_different_numbers() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let close = Array2::from_shape_fn((20, 20), |(row, column)| 1e9 + (row * 20 + column) as f64 / 400.0);
+    savez(&path, [("close", &close as &dyn Save)]).unwrap();
+    let found = svg(&[&path, "close"]);
+    assert!(words(&found).contains(&"scale: + 1000000000"), "{found}");
+    assert!(words(&found).contains(&"0") && words(&found).contains(&"0.9975"), "{found}");
+    let found = svg(&[&path, "close", "0"]);
+    assert!(words(&found).contains(&"0.02") && !words(&found).contains(&"1e9"), "{found}");
+}
+
+#[test]
+fn rows_and_columns_have_round_and_whole_numbers() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    savez(&path, [("tall", &Array2::<f32>::zeros((1234, 1)) as &dyn Save)]).unwrap();
+    let found = svg(&[&path, "tall"]);
+    let numbers = words(&found);
+    assert!(numbers.contains(&"0") && numbers.contains(&"1000"), "{numbers:?}");
+    assert!(numbers.iter().all(|text| *text != "234" && !text.starts_with("0.")), "{numbers:?}");
+}
+
+#[test]
+fn a_line_on_a_terminal_goes_to_the_end_of_its_axis() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let mut line = Array1::<i64>::zeros(70);
+    line[60] = 5;
+    savez(&path, [("line", &line as &dyn Save)]).unwrap();
+    let printed = fine(["plot", "--size", "80x24", &path]);
+    // 67 columns for 70 values, two in each.
+    let top = printed.lines()[2].chars().skip(12).position(|drawn| drawn != ' ').unwrap();
+    assert!(top.abs_diff(67 * 60 / 70) <= 1, "{}", printed.text());
+}
+
+#[test]
+fn a_narrow_terminal_has_the_slice_and_both_ends_of_the_colours_in_its_lines() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let key = "k".repeat(200);
+    let heat = Array2::from_shape_fn((9, 9), |(row, column)| 1.234567e-300 * (row + column) as f64 - 5.43219e-300);
+    savez(&path, [(&*key, &heat as &dyn Save)]).unwrap();
+    let printed = fine(["plot", "--size", "40x12", &path, &key, "1:, 2:"]);
+    assert!(printed.lines().iter().all(|line| line.chars().count() <= 40), "{}", printed.text());
+    assert!(printed.lines()[0].starts_with("kkkk") && printed.lines()[0].ends_with("[1:, 2:]  <f8 (8, 7)"));
+    let legend = printed.lines().last().unwrap().trim();
+    assert!(legend.starts_with("-1.73e-300 ") && legend.ends_with("e-299"), "{legend}");
+    let found = svg(&["--size", "500x375", &path, &key, "1:, 2:"]);
+    assert!(words(&found).iter().any(|text| text.ends_with("[1:, 2:]  <f8 (8, 7)") || text.contains("[1:, 2:]")));
+    assert!(words(&found).contains(&"-1.73e-300"), "{found}");
+}
+
+#[test]
+fn shades_tell_cells_without_a_value_from_others() {
+    let folder = Folder::new();
+    let path = folder.at("a.npz");
+    let mut heat = Array2::from_shape_fn((2, 4), |(_, column)| column as f32);
+    heat.column_mut(1).fill(f32::NAN);
+    savez(&path, [("heat", &heat as &dyn Save)]).unwrap();
+    let printed = fine(["plot", "--size", "21x10", &path]);
+    assert!(printed.lines()[2].ends_with("│  ··▒▒██"), "{}", printed.text());
+    assert_eq!(printed.text().matches('·').count(), 8, "{}", printed.text());
+}

@@ -86,3 +86,26 @@ fn keys_and_further_files_are_told_apart() {
     assert!(mistyped.errors.contains("did you mean 'encoder/bias'?"), "{}", mistyped.errors);
     assert_eq!(run(["stat", "tests/data/object.npz", "objects"]).code, 4);
 }
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_keep_the_others_from_their_figures() {
+    let folder = Folder::new();
+    let (bad, missing) = (folder.at("bad.npz"), folder.at("missing.npz"));
+    folder.write("bad.npz", b"PK\x03\x04 no archive");
+    let good = "tests/data/weights.npz";
+    let found = run(["stat", "--json", good, &bad, "encoder/bias", &missing, good, "optim/step"]);
+    assert_eq!(found.code, 3);
+    let document = found.json();
+    assert_eq!(document.as_array().unwrap().len(), 4);
+    // The key is one of the file before it, which has none.
+    assert_eq!(document[0]["arrays"].as_array().unwrap().len(), 4);
+    for (index, path) in [(1, &bad), (2, &missing)] {
+        assert_eq!((&document[index]["schema"], &document[index]["file"]), (&1.into(), &path.as_str().into()));
+        assert!(document[index]["error"].is_string() && document[index].get("arrays").is_none());
+    }
+    assert_eq!(document[3]["arrays"][0]["key"], "optim/step");
+    let one = run(["stat", "--json", &missing]);
+    assert_eq!((one.code, &one.json()["file"]), (3, &missing.as_str().into()));
+    let table = run(["stat", good, &missing, "no-key", good, "optim/step"]);
+    assert_eq!((table.code, table.lines().len()), (3, 6));
+}

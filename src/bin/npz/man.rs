@@ -49,6 +49,10 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     for one in commands {
         pages.push((format!("npz-{}.1", one.get_name()), page(one)?));
     }
+    // All of them before the first one is written.
+    if directory.is_dir() {
+        pages.iter().try_for_each(|(name, _)| options.writing.check(&directory.join(name)))?;
+    }
     if options.writing.dry_run {
         console.note(format!("{} pages would be written to {}", pages.len(), directory.display()));
         return Ok(Problems::default());
@@ -56,7 +60,8 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let folder = Folder::open(directory).map_err(Failure::file(directory))?;
     for (name, page) in pages {
         let mut file = folder.create(&[&name], options.writing.force).map_err(Failure::file(directory))?;
-        file.write_all(&page).and_then(|()| file.finish()).map_err(Failure::file(&directory.join(&name)))?;
+        let failed = Failure::writing(directory.join(&name).display().to_string());
+        file.write_all(&page).and_then(|()| file.finish()).map_err(failed)?;
     }
     Ok(Problems::default())
 }

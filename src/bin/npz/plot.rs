@@ -80,6 +80,17 @@ struct Text {
     title: String,
 }
 
+/// At most so many characters: left out are those in the middle, since a key begins a title and a slice ends it.
+fn cut(line: &str, room: usize) -> String {
+    let count = line.chars().count();
+    if count <= room {
+        return line.to_owned();
+    }
+    let left = room.saturating_sub(1);
+    let tail = left * 2 / 3;
+    line.chars().take(left - tail).chain(['…']).chain(line.chars().skip(count - tail)).collect()
+}
+
 fn size(text: &str) -> Result<(u32, u32), String> {
     let sides =
         text.split_once(['x', 'X', '×']).and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
@@ -152,7 +163,8 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     };
     match target {
         Target::Terminal => {
-            let room = terminal::room(options.size.map_or_else(terminal_size, |(w, h)| (w as usize, h as usize)), bins);
+            let size = options.size.map_or_else(terminal_size, |(w, h)| (w as usize, h as usize));
+            let room = terminal::room(size, bins);
             let picture = draw(room)?;
             let mut out = console.out();
             out.write_all(terminal::draw(&picture, &text, room, Depth::of(console.color())).as_bytes())?;
@@ -204,5 +216,5 @@ fn write(options: &Options, path: &Path, console: &Console, bytes: &[u8]) -> Res
     let name = path.file_name().unwrap_or_default();
     let make = || Folder::open(folder_of(path))?.create(&[name], options.writing.force);
     let (mut pending, _guard) = Guard::around(make, Pending::temporary_path).map_err(Failure::file(path))?;
-    pending.write_all(bytes).and_then(|()| pending.finish()).map_err(Failure::file(path))
+    pending.write_all(bytes).and_then(|()| pending.finish()).map_err(Failure::writing(path.display()))
 }

@@ -27,8 +27,8 @@ use column::columns;
 pub(crate) use figures::Scratch;
 use figures::{Figures, Texts};
 pub(crate) use moments::extremes;
-pub(crate) use report::general;
 use report::{Document, Report};
+pub(crate) use report::{general, rounded};
 use scan::{Pass, is_wide, scan};
 
 #[derive(clap::Args)]
@@ -46,8 +46,8 @@ are of absolute values; of dates and times 'nan' counts NaT; of strings min and 
 sorts them, and 'zeros' counts the empty ones. Records have a row for each field. The figures are the same for any
 number of threads; RAYON_NUM_THREADS sets it. The array is read once for the figures and once for the histogram.")]
 pub(crate) struct Options {
-    /// An archive or a .npy file, and the keys of arrays in it; all without any. An argument that is no key and names
-    /// a file is another file
+    /// An archive or a .npy file, and the keys of arrays in it; all without any. An argument that is no key, and names
+    /// a file or ends in .npz, is another file
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -78,10 +78,10 @@ pub(crate) struct Options {
     reading: Reading,
 }
 
-/// A file, and the keys that were asked for.
+/// A file, and the keys that were asked for. It is opened when its turn comes: there may be more files than a process can
+/// hold open.
 struct Wanted {
     path: PathBuf,
-    input: Input,
     /// None are all.
     keys: Option<Vec<String>>,
 }
@@ -90,22 +90,30 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let select = options.globs.compile()?;
     let mut problems = Problems::default();
     let mut out = console.out();
-    let files = wanted(options, console, &mut problems)?;
-    let several = files.len() > 1 || (options.files.len() > 1 && files.is_empty());
-    let each = files.iter().map(|file| Stat { options, console, select: &select, file });
+    let files = wanted(options)?;
+    let several = files.len() > 1;
+    let open = |file: &Wanted| Input::open(&file.path, &options.reading);
     if options.json {
         let mut documents = Documents::new(&mut out, several);
-        for stat in each {
-            stat.json(documents.next()?, &mut problems)?;
+        for file in &files {
+            match open(file) {
+                Ok(input) => Stat { options, console, select: &select, file, input: &input }
+                    .json(documents.next()?, &mut problems)?,
+                Err(failure) => {
+                    documents.error(&file.path, &failure)?;
+                    problems.complain(console, failure);
+                }
+            }
         }
         documents.finish()?;
         return Ok(problems);
     }
     let header = if options.histogram { report::BINS } else { report::COLUMNS };
     let mut table = Table::of_files(&mut out, console, header, several)?;
-    for stat in each {
-        table.begin(&stat.file.path)?;
-        stat.rows(&mut table, &mut problems)?;
+    for file in &files {
+        let Some(input) = problems.survive(console, open(file))? else { continue };
+        table.begin(&file.path)?;
+        Stat { options, console, select: &select, file, input: &input }.rows(&mut table, &mut problems)?;
         table.close()?;
     }
     table.finish()?;
@@ -114,22 +122,25 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
 }
 
 /// Tells keys and files apart.
-fn wanted(options: &Options, console: &Console, problems: &mut Problems) -> Result<Vec<Wanted>> {
+fn wanted(options: &Options) -> Result<Vec<Wanted>> {
     let mut files: Vec<Wanted> = Vec::new();
-    for (index, argument) in options.files.iter().enumerate() {
+    // That of the last one; none if it cannot be read.
+    let mut input = None;
+    for argument in &options.files {
         let key = argument.to_string_lossy();
+        let is_key = match &input {
+            Some(input) => Input::find(input, &key)?.is_some(),
+            None => false,
+        };
+        let is_archive = argument.extension().is_some_and(|extension| extension == "npz");
         match files.last_mut() {
-            Some(file) if file.input.find(&key)?.is_some() => file.keys.get_or_insert_default().push(key.into_owned()),
-            Some(file) if !argument.is_file() => {
-                file.keys.get_or_insert_default();
-                let refusal = file.input.entry(&file.path, Some(&key)).map(drop);
-                problems.survive(console, refusal)?;
+            // What is neither is a mistyped key.
+            Some(file) if is_key || !(is_archive || argument.is_file()) => {
+                file.keys.get_or_insert_default().push(key.into_owned());
             }
-            // The keys of a file that cannot be read.
-            None if index > 0 && !argument.is_file() => {}
             _ => {
-                let input = problems.survive(console, Input::open(argument, &options.reading))?;
-                files.extend(input.map(|input| Wanted { path: argument.clone(), input, keys: None }));
+                input = Input::open(argument, &options.reading).ok();
+                files.push(Wanted { path: argument.clone(), keys: None });
             }
         }
     }
@@ -141,6 +152,7 @@ struct Stat<'a> {
     console: &'a Console,
     select: &'a Select,
     file: &'a Wanted,
+    input: &'a Input,
 }
 
 /// An array, and the figures of its columns; or what is wrong with it.
@@ -155,14 +167,19 @@ impl Stat<'_> {
         mut work: impl FnMut(&str, Result<Vec<Report>, String>) -> Result<()>,
     ) -> Result<()> {
         const SIDE_BY_SIDE: usize = 256;
-        let Wanted { path, input, keys } = self.file;
+        let (Wanted { path, keys }, input) = (self.file, self.input);
         let mut entries: Box<dyn Iterator<Item = Result<Entry<'_>>>> = match keys {
             None => Box::new(input.selected(self.select).filter(|entry| !is_no_array(entry)).map(Ok)),
             Some(keys) => Box::new(keys.iter().map(|key| input.entry(path, Some(key)))),
         };
         loop {
-            let batch: Vec<Entry<'_>> = entries.by_ref().take(SIDE_BY_SIDE).collect::<Result<_>>()?;
-            if batch.is_empty() {
+            let mut batch: Vec<Entry<'_>> = Vec::new();
+            let mut is_last = true;
+            for entry in entries.by_ref().take(SIDE_BY_SIDE) {
+                is_last = false;
+                batch.extend(problems.survive(self.console, entry)?);
+            }
+            if is_last {
                 return Ok(());
             }
             let progress = Progress::new(batch.iter().map(|entry| entry.size().saturating_mul(self.passes())));

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::picture::{Data, Grid, Picture, Room, label};
-use super::{Text, paint};
+use super::picture::{Data, Grid, Picture, Room};
+use super::{Text, cut, paint};
 
 pub(super) const SMALLEST: u32 = 240;
 pub(super) const LARGEST: u32 = 8192;
@@ -119,31 +119,35 @@ fn draw<B: DrawingBackend>(
     };
     write(&text.title, (12, 10), 20)?;
     write(&picture.notes.join("; "), (12, 38), 13)?;
+    let scale = &picture.scale;
     let place = match &picture.data {
         Data::Bars { edges, counts } => {
             let (least, most) = (edges.first().copied().unwrap_or(0.0), edges.last().copied().unwrap_or(1.0));
             let highest = counts.iter().copied().max().unwrap_or(1).max(1) as f64;
             let bars = edges.windows(2).zip(counts).filter_map(|(pair, count)| match pair {
-                [from, to] => Some(Rectangle::new([(*from, 0.0), (*to, *count as f64)], INK.filled())),
+                [from, to] => {
+                    let corners = [(scale.place(*from), 0.0), (scale.place(*to), *count as f64)];
+                    Some(Rectangle::new(corners, INK.filled()))
+                }
                 _ => None,
             });
-            let mut chart = axes(&root, size, least..most, 0.0..highest * 1.02)?;
+            let values = scale.place(least)..scale.place(most);
+            let mut chart = axes(&root, size, values, 0.0..highest * 1.02, (&|place| scale.number(place), &whole))?;
             chart.draw_series(bars).map_err(|error| words(&error))?;
             None
         }
         Data::Line { length, buckets, range } => {
             let width = length.div_ceil(buckets.len().max(1)) as f64;
-            let room = if range.0 == range.1 {
-                f64::max(0.5, range.0.abs() / 10.0)
-            } else {
-                (range.1 / 20.0 - range.0 / 20.0).abs()
-            };
+            let (least, most) = (scale.place(range.0), scale.place(range.1));
+            let room = if least < most { (most - least) / 20.0 } else { f64::max(0.5, least.abs() / 10.0) };
             let high = (length.saturating_sub(1) as f64).max(1.0);
-            let mut chart = axes(&root, size, 0.0..high, range.0 - room..range.1 + room)?;
+            let names: Names<'_> = (&whole, &|place| scale.number(place));
+            let mut chart = axes(&root, size, 0.0..high, least - room..most + room, names)?;
             // Between NaN there is no line.
             let points = buckets.iter().enumerate().map(|(index, bucket)| {
                 let x = index as f64 * width;
-                bucket.map(|(low, high)| if low == high { vec![(x, low)] } else { vec![(x, low), (x, high)] })
+                let places = bucket.map(|(low, high)| (scale.place(low), scale.place(high)));
+                places.map(|(low, high)| if low == high { vec![(x, low)] } else { vec![(x, low), (x, high)] })
             });
             let points: Vec<_> = points.collect();
             for run in points.split(Option::is_none) {
@@ -162,8 +166,9 @@ fn draw<B: DrawingBackend>(
         Data::Cells { shape, grid, range } => {
             let place = cells(&root, size, *shape, (grid.rows(), grid.columns), false)?;
             legend(&root, size, *range)?;
-            write(&label(range.1), ((size.0 - LEGEND + 46) as i32, ABOVE as i32 - 2), 12)?;
-            write(&label(range.0), ((size.0 - LEGEND + 46) as i32, (size.1 - BELOW) as i32 - 12), 12)?;
+            let left = (size.0 - LEGEND + 34) as i32;
+            write(&scale.label(range.1), (left, ABOVE as i32 - 2), 12)?;
+            write(&scale.label(range.0), (left, (size.1 - BELOW) as i32 - 12), 12)?;
             Some(place)
         }
         Data::Pixels { shape, grid } => Some(cells(&root, size, *shape, (grid.rows(), grid.columns), true)?),
@@ -172,28 +177,30 @@ fn draw<B: DrawingBackend>(
     Ok(place)
 }
 
-fn cut(line: &str, room: usize) -> String {
-    match line.char_indices().nth(room) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line.to_owned(),
-    }
-}
-
 type Chart<'a, B> =
     ChartContext<'a, B, Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>>;
+
+/// What stands at a place of each axis.
+type Names<'n> = (&'n dyn Fn(f64) -> String, &'n dyn Fn(f64) -> String);
+
+/// Between indices, and between counts, there is none.
+fn whole(place: f64) -> String {
+    if place.fract() == 0.0 { format!("{place}") } else { String::new() }
+}
 
 fn axes<'a, B: DrawingBackend + 'a>(
     root: &Area<'a, B>,
     size: (u32, u32),
     x: Range<f64>,
     y: Range<f64>,
+    names: Names<'_>,
 ) -> Drawn<Chart<'a, B>> {
     let frame = root.clone().shrink((0, ABOVE), (size.0 - RIGHT, size.1 - ABOVE));
     let built = ChartBuilder::on(&frame).x_label_area_size(BELOW).y_label_area_size(LEFT).build_cartesian_2d(x, y);
     let mut chart = built.map_err(|error| error.to_string())?;
-    let format = |value: &f64| label(*value);
+    let (x, y) = (|place: &f64| names.0(*place), |place: &f64| names.1(*place));
     let mut mesh = chart.configure_mesh();
-    mesh.x_label_formatter(&format).y_label_formatter(&format).label_style((FONT, 13));
+    mesh.x_label_formatter(&x).y_label_formatter(&y).label_style((FONT, 13));
     mesh.light_line_style(WHITE).x_labels(8).y_labels(8);
     mesh.draw().map_err(|error| error.to_string())?;
     drop(mesh);
@@ -218,11 +225,11 @@ fn cells<B: DrawingBackend>(
     let (down, across) = (shape.0 as f64, shape.1 as f64);
     let mut builder = ChartBuilder::on(&frame);
     builder.x_label_area_size(BELOW).y_label_area_size(LEFT);
-    let mut chart = builder.build_cartesian_2d(0.0..across, 0.0..down).map_err(|error| error.to_string())?;
-    let (x, y) = (|value: &f64| label(*value), |value: &f64| label(down - value));
+    let mut chart = builder.build_cartesian_2d(0.0..across, down..0.0).map_err(|error| error.to_string())?;
+    let name = |place: &f64| whole(*place);
     let labels = |pixels: u32| (pixels as usize / 40).clamp(2, 10);
     let mut mesh = chart.configure_mesh();
-    mesh.disable_mesh().x_label_formatter(&x).y_label_formatter(&y).label_style((FONT, 13));
+    mesh.disable_mesh().x_label_formatter(&name).y_label_formatter(&name).label_style((FONT, 13));
     mesh.x_labels(labels(width)).y_labels(labels(height));
     mesh.draw().map_err(|error| error.to_string())?;
     Ok(Place { left: LEFT, top: ABOVE, wide: wide as u32, tall: tall as u32 })
@@ -231,7 +238,7 @@ fn cells<B: DrawingBackend>(
 /// A bar of all colours.
 fn legend<B: DrawingBackend>(root: &Area<'_, B>, size: (u32, u32), range: (f64, f64)) -> Drawn<()> {
     const STEPS: u32 = 64;
-    let (left, top, bottom) = ((size.0 - LEGEND + 20) as i32, ABOVE, size.1 - BELOW);
+    let (left, top, bottom) = ((size.0 - LEGEND + 10) as i32, ABOVE, size.1 - BELOW);
     for step in 0..STEPS {
         let at = |step: u32| (bottom - (bottom - top) * step / STEPS) as i32;
         let part = f64::from(step) / f64::from(STEPS - 1);

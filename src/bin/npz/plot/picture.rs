@@ -6,13 +6,76 @@ use npzmap::{Dtype, Kind};
 
 use crate::exit::{Code, Failure, Result};
 use crate::show::part::Part;
-use crate::stat::{Bins, Column, Scratch, extremes, general};
+use crate::stat::{Bins, Column, Scratch, extremes, general, rounded};
 
 /// The values of a picture, and what has to be said about them.
 pub(super) struct Picture {
     pub(super) data: Data,
     /// What the picture leaves out, and what was left out of it.
     pub(super) notes: Vec<String>,
+    /// Of the values.
+    pub(super) scale: Scale,
+}
+
+impl Picture {
+    fn new(data: Data, mut notes: Vec<String>) -> Self {
+        let scale = match &data {
+            Data::Bars { edges, .. } => extremes(edges).map(Scale::of),
+            Data::Line { range, .. } | Data::Cells { range, .. } => Some(Scale::of(*range)),
+            Data::Pixels { .. } => None,
+        };
+        let scale = scale.unwrap_or(Scale { offset: 0.0, unit: 1.0 });
+        if scale.offset != 0.0 {
+            notes.push(format!("scale: + {}", format!("{:?}", scale.offset).trim_end_matches(".0")));
+        }
+        Picture { data, notes, scale }
+    }
+}
+
+/// Numbers of an axis, which tell its ends apart: of values that are close together, what they are above one of them.
+#[derive(Clone, Copy)]
+pub(super) struct Scale {
+    offset: f64,
+    /// A power of ten: plotters' axes are for numbers around 1.
+    unit: f64,
+}
+
+impl Scale {
+    fn of((least, most): (f64, f64)) -> Self {
+        const CLOSE: f64 = 1e-4;
+        // Halves: the distance of huge numbers would not be one.
+        let (half, size) = (most / 2.0 - least / 2.0, f64::max(most.abs(), least.abs()));
+        let power = |value: f64| value.log10().floor().clamp(-307.0, 308.0) as i32;
+        let offset = if half > 0.0 && half / size < CLOSE / 2.0 && size > f64::MIN_POSITIVE / CLOSE {
+            let step = 10_f64.powi(power(half * 2.0) + 1);
+            // Not where a value would be none any more.
+            Some((least / step).floor() * step).filter(|offset| offset.is_finite()).unwrap_or(0.0)
+        } else {
+            0.0
+        };
+        let width = if half > 0.0 { half } else { size };
+        let unit = if width == 0.0 || (1e-6..1e15).contains(&width) { 1.0 } else { 10_f64.powi(power(width)) };
+        Scale { offset, unit }
+    }
+
+    /// The place of a value on the axis.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        (value - self.offset) / self.unit
+    }
+
+    /// The number that stands at a place.
+    pub(super) fn number(&self, place: f64) -> String {
+        // Zero is missed by what was rounded.
+        let value = if place.abs() < 1e-12 { 0.0 } else { place * self.unit };
+        if value.is_finite() { general(value) } else { String::new() }
+    }
+
+    /// What stands for a value where there is room for ten characters.
+    pub(super) fn label(&self, value: f64) -> String {
+        const ROOM: usize = 10;
+        let labels = (3..=6).rev().map(|digits| rounded(value - self.offset, digits));
+        labels.reduce(|label, shorter| if label.len() <= ROOM { label } else { shorter }).unwrap_or_default()
+    }
 }
 
 pub(super) enum Data {
@@ -178,7 +241,7 @@ impl<'a> Numbers<'a> {
         })?;
         let mut notes = self.notes(left_out);
         notes.insert(0, format!("{} values in {} bins", counts.iter().sum::<u64>(), room.bins));
-        Ok(Picture { data: Data::Bars { edges: bins.edges().collect(), counts }, notes })
+        Ok(Picture::new(Data::Bars { edges: bins.edges().collect(), counts }, notes))
     }
 
     fn notes(&self, left_out: u64) -> Vec<String> {
@@ -215,7 +278,7 @@ impl<'a> Numbers<'a> {
         if width > 1 {
             notes.insert(0, format!("each column goes from the least to the greatest of {width}"));
         }
-        Ok(Picture { data: Data::Line { length, buckets, range }, notes })
+        Ok(Picture::new(Data::Line { length, buckets, range }, notes))
     }
 
     fn cells(&self, shape: (usize, usize), room: Room) -> Result<Picture> {
@@ -246,7 +309,7 @@ impl<'a> Numbers<'a> {
         if tall * wide > 1 {
             notes.insert(0, format!("each cell is the mean of {tall} × {wide}"));
         }
-        Ok(Picture { data: Data::Cells { shape, grid: Grid { columns, cells }, range }, notes })
+        Ok(Picture::new(Data::Cells { shape, grid: Grid { columns, cells }, range }, notes))
     }
 
     fn pixels(&self, shape: (usize, usize), channels: usize, room: Room) -> Result<Picture> {
@@ -285,15 +348,10 @@ impl<'a> Numbers<'a> {
         if side > 1 {
             notes.push(format!("each pixel is the mean of {side} × {side}"));
         }
-        Ok(Picture { data: Data::Pixels { shape, grid }, notes })
+        Ok(Picture::new(Data::Pixels { shape, grid }, notes))
     }
 }
 
 fn nothing_finite() -> Failure {
     Failure::new(Code::Usage, "there is nothing to draw: no value is finite")
-}
-
-/// Numbers for an axis that tell its ends apart.
-pub(super) fn label(value: f64) -> String {
-    general(value)
 }

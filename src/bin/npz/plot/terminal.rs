@@ -1,8 +1,8 @@
 //! A picture on a terminal: two pixels in a character, one above the other, and text around them.
 
-use super::Text;
 use super::paint::{self, Depth};
-use super::picture::{Data, Picture, Room, label};
+use super::picture::{Data, Picture, Room};
+use super::{Text, cut};
 
 /// The numbers on the left, and the axis.
 const LEFT: usize = 12;
@@ -50,6 +50,10 @@ impl Canvas {
             let (above, below) = (self.at(2 * line, column), self.at(2 * line + 1, column));
             if depth == Depth::None && shades {
                 let light: Vec<u32> = [above, below].iter().flatten().map(|colour| luminance(*colour)).collect();
+                if light.is_empty() {
+                    text.push('·');
+                    continue;
+                }
                 let mean = light.iter().sum::<u32>() as usize / light.len().max(1);
                 text.push(SHADES.get(mean * SHADES.len() / 256).copied().unwrap_or(' '));
                 continue;
@@ -85,7 +89,8 @@ fn luminance([red, green, blue]: [u8; 3]) -> u32 {
 
 pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> String {
     let mut canvas = Canvas::new(room.columns, room.rows);
-    let mut legend = None;
+    let (mut legend, scale) = (None, &picture.scale);
+    let width = LEFT + 1 + room.columns;
     // What stands on the left, on top and below; and at both ends of the axis.
     let (top, bottom, first, last, shades) = match &picture.data {
         Data::Bars { edges, counts } => {
@@ -95,7 +100,7 @@ pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> 
                 let height = (u128::from(count) * room.rows as u128).div_ceil(highest.into()) as usize;
                 (room.rows - height..room.rows).for_each(|row| canvas.set(row, column, INK));
             }
-            let edge = |edge: Option<&f64>| label(edge.copied().unwrap_or(0.0));
+            let edge = |edge: Option<&f64>| scale.label(edge.copied().unwrap_or(0.0));
             (highest.to_string(), "0".into(), edge(edges.first()), edge(edges.last()), false)
         }
         Data::Line { length, buckets, range } => {
@@ -105,10 +110,8 @@ pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> 
             };
             let mut before: Option<(usize, usize)> = None;
             for column in 0..room.columns {
-                let bucket = match buckets.len() {
-                    count if count * 2 > room.columns => buckets.get(column).copied().flatten(),
-                    count => buckets.get(column * count / room.columns).copied().flatten(),
-                };
+                // The axis below goes from the first to the last.
+                let bucket = buckets.get(column * buckets.len() / room.columns).copied().flatten();
                 let rows = bucket.map(|(low, high)| (row(high), row(low)));
                 if let Some((from, to)) = rows {
                     // Up or down to where the last column ends.
@@ -121,12 +124,13 @@ pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> 
                 }
                 before = rows;
             }
-            (label(range.1), label(range.0), "0".into(), length.saturating_sub(1).to_string(), false)
+            (scale.label(range.1), scale.label(range.0), "0".into(), length.saturating_sub(1).to_string(), false)
         }
         Data::Cells { shape, grid, range } => {
             let colour = |value| paint::on_white(paint::heat(value, *range));
             fill(&mut canvas, room, (grid.rows(), grid.columns), false, &|row, column| {
-                grid.at(row, column).map(colour)
+                // Its grey would be a shade like that of a value.
+                grid.at(row, column).filter(|value| depth != Depth::None || value.is_some()).map(colour)
             });
             legend = Some(*range);
             ("0".into(), (shape.0 - 1).to_string(), "0".into(), (shape.1 - 1).to_string(), true)
@@ -137,7 +141,7 @@ pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> 
             ("0".into(), (shape.0 - 1).to_string(), "0".into(), (shape.1 - 1).to_string(), true)
         }
     };
-    let mut out = format!("{}\n", text.title);
+    let mut out = format!("{}\n", cut(&text.title, width));
     if !picture.notes.is_empty() {
         out.push_str(&format!("{}\n", picture.notes.join("; ")));
     }
@@ -155,7 +159,11 @@ pub(super) fn draw(picture: &Picture, text: &Text, room: Room, depth: Depth) -> 
     let blanks = canvas.columns.saturating_sub(first.chars().count() + last.chars().count()).max(1);
     out.push_str(&format!("{:LEFT$}{first}{}{last}\n", "", " ".repeat(blanks)));
     if let Some(range) = legend {
-        out.push_str(&format!("{:LEFT$}{}\n", "", key(range, depth)));
+        let (least, most) = (scale.label(range.0), scale.label(range.1));
+        let taken = least.chars().count() + most.chars().count() + 2;
+        let steps = width.saturating_sub(taken + LEFT).clamp(6, 20);
+        let blanks = LEFT.min(width.saturating_sub(taken + steps));
+        out.push_str(&format!("{:blanks$}{least} {} {most}\n", "", key(range, steps, depth)));
     }
     out
 }
@@ -183,14 +191,13 @@ fn fill(
 }
 
 /// What the colours stand for.
-fn key(range: (f64, f64), depth: Depth) -> String {
-    const STEPS: usize = 20;
-    let mut canvas = Canvas::new(STEPS, 2);
-    for step in 0..STEPS {
-        let part = step as f64 / (STEPS - 1) as f64;
+fn key(range: (f64, f64), steps: usize, depth: Depth) -> String {
+    let mut canvas = Canvas::new(steps, 2);
+    for step in 0..steps {
+        let part = step as f64 / (steps - 1) as f64;
         let colour = paint::on_white(paint::heat(Some(range.0 * (1.0 - part) + range.1 * part), range));
         canvas.set(0, step, colour);
         canvas.set(1, step, colour);
     }
-    format!("{} {} {}", label(range.0), canvas.line(0, depth, true), label(range.1))
+    canvas.line(0, depth, true)
 }

@@ -292,11 +292,16 @@ pub(crate) fn short(value: &Value) -> String {
 
 /// As `%g`: six digits, an exponent where it would be below -4 or above 5.
 pub(crate) fn general(value: f64) -> String {
+    rounded(value, 6)
+}
+
+/// The same with fewer digits, up to six.
+pub(crate) fn rounded(value: f64, digits: i32) -> String {
     const DIGITS: i32 = 6;
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".into() } else { format!("{value}") };
     }
-    let scientific = format!("{value:.*e}", DIGITS as usize - 1);
+    let scientific = format!("{value:.*e}", digits as usize - 1);
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let bare = |text: &str| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -304,7 +309,7 @@ pub(crate) fn general(value: f64) -> String {
     };
     match exponent.parse::<i32>() {
         Ok(exponent) if (-4..DIGITS).contains(&exponent) => {
-            bare(&format!("{value:.*}", (DIGITS - 1 - exponent) as usize))
+            bare(&format!("{value:.*}", (digits - 1 - exponent).max(0) as usize))
         }
         _ => format!("{}e{exponent}", bare(mantissa)),
     }
