@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::sink::{Backend, copy_file_range};
+use super::sink::Backend;
 use crate::error::{ErrorKind, Result};
 use crate::source::{Identity, regular};
 
@@ -180,10 +181,6 @@ impl Backend for AtomicFile {
         self.file.as_file().set_len(length).map(|()| true)
     }
 
-    fn file(&self) -> Option<&File> {
-        Some(self.file.as_file())
-    }
-
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
     }
@@ -211,4 +208,27 @@ impl Backend for AtomicFile {
         }
         Ok(())
     }
+}
+
+/// Copies within the system, and gives the number of bytes: fewer where it cannot, across file systems say.
+#[cfg(target_os = "linux")]
+fn copy_file_range(from: &File, range: Range<u64>, to: &File, at: u64) -> io::Result<u64> {
+    use rustix::io::Errno;
+
+    let (mut source, mut target) = (range.start, at);
+    while source < range.end {
+        let length = usize::try_from(range.end - source).unwrap_or(usize::MAX).min(1 << 30);
+        match rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), length) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(source - range.start)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copy_file_range(_: &File, _: Range<u64>, _: &File, _: u64) -> io::Result<u64> {
+    Ok(0)
 }

@@ -11,10 +11,8 @@ use crate::error::{ErrorKind, Result};
 use crate::found::{Found, Seen};
 use crate::source::Source;
 
-/// What is decoded at once.
+/// What is decoded, or moved, at once.
 const BLOCK: usize = 512 << 10;
-/// What is moved at once: small enough to be in cache when it is checked.
-const MOVED: u64 = 1 << 20;
 
 impl<S: Sink> NpzWriter<S> {
     /// Copies what was found under a name that was checked.
@@ -56,8 +54,10 @@ impl<S: Sink> NpzWriter<S> {
         self.move_data(name, found, 0, Some(preamble_size(found)), verify)
     }
 
-    /// The data as it lies, block by block: by the system, if both sides are files and it can, else through a buffer.
-    /// What the system moves is read as well, if it is to be checked: both together are faster than writing what was read.
+    /// The data as it lies, block by block through a buffer that stays in cache, where its CRC costs next to nothing: with
+    /// it 3.4 GB/s from file to file on ext4 and 2.3 on tmpfs, where `copy_file_range` makes 2.5 and 2.0 without, since
+    /// elements that move to other places of their pages are copied by the system in pieces (AMD EPYC, 2 cores, Linux 6.18,
+    /// 2026-11-23).
     fn move_data<R: Source>(
         &mut self,
         name: &str,
@@ -71,26 +71,18 @@ impl<S: Sink> NpzWriter<S> {
         let (method, largest) = (found.coded.method, place.size.max(place.compressed_size));
         let begun = self.begin(name, Plan { method, flags, known: Some(sizes), largest, inside })?;
         let mut crc = verify.then(crc32fast::Hasher::new);
-        let mut block = Vec::new();
-        // A flush for every small member would cost more than the copy.
-        let file = found.source.as_file().filter(|_| place.compressed_size >= MOVED);
-        let mut range = found.data.clone();
-        while !range.is_empty() {
-            let end = range.end.min(range.start + MOVED);
-            let moved = match file {
-                Some(file) => self.output.copy_range(file, range.start..end)?,
-                None => range.start,
-            };
-            if crc.is_some() || moved < end {
-                block.resize(usize::try_from(end - range.start).unwrap_or(usize::MAX), 0);
-                found.source.read_exact_at(range.start, &mut block)?;
-                if let Some(crc) = &mut crc {
-                    crc.update(&block);
-                }
-                let moved = usize::try_from(moved - range.start).unwrap_or(usize::MAX);
-                self.output.write(block.get(moved..).unwrap_or_default())?;
+        let length = usize::try_from(found.data.end - found.data.start).unwrap_or(usize::MAX);
+        let mut block = vec![0; BLOCK.min(length)];
+        let mut at = found.data.start;
+        while at < found.data.end {
+            let left = usize::try_from(found.data.end - at).unwrap_or(usize::MAX);
+            let block = &mut block[..left.min(BLOCK)];
+            found.source.read_exact_at(at, block)?;
+            if let Some(crc) = &mut crc {
+                crc.update(block);
             }
-            range.start = end;
+            self.output.write(block)?;
+            at += block.len() as u64;
         }
         if let Some(computed) = crc.map(crc32fast::Hasher::finalize)
             && computed != sizes.crc32

@@ -1,8 +1,6 @@
 //! Where bytes go: a file that takes its target's place, anything that can seek, anything that can write.
 
-use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -47,11 +45,6 @@ pub(crate) mod backend {
 
         fn seeks(&self) -> bool {
             true
-        }
-
-        /// The file behind it, into which the system can copy.
-        fn file(&self) -> Option<&File> {
-            None
         }
 
         /// The file's name, for errors.
@@ -286,48 +279,9 @@ impl<S: Backend> Output<S> {
         }
     }
 
-    /// Lets the system copy a range of a file, as far as it will; says where it stopped.
-    pub(super) fn copy_range(&mut self, from: &File, range: Range<u64>) -> Result<u64> {
-        if self.sink.file().is_some() {
-            self.flush()?;
-        }
-        let (start, at) = (range.start, self.flushed);
-        let copied = self.on_sink(|sink| {
-            let Some(to) = sink.file() else { return Ok(0) };
-            let copied = copy_file_range(from, range, to, at)?;
-            sink.seek_to(at + copied)?;
-            Ok(copied)
-        })?;
-        self.flushed += copied;
-        Ok(start + copied)
-    }
-
     pub(super) fn finish(mut self) -> Result<S::Finished> {
         self.flush()?;
         self.check()?;
         self.sink.finish()
     }
-}
-
-/// Copies within the system, and gives the number of bytes: fewer where it cannot, across file systems say.
-#[cfg(target_os = "linux")]
-pub(super) fn copy_file_range(from: &File, range: Range<u64>, to: &File, at: u64) -> io::Result<u64> {
-    use rustix::io::Errno;
-
-    let (mut source, mut target) = (range.start, at);
-    while source < range.end {
-        let length = usize::try_from(range.end - source).unwrap_or(usize::MAX).min(1 << 30);
-        match rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), length) {
-            Ok(0) => break,
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => break,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(source - range.start)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn copy_file_range(_: &File, _: Range<u64>, _: &File, _: u64) -> io::Result<u64> {
-    Ok(0)
 }
