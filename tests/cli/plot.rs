@@ -259,3 +259,22 @@ fn shades_tell_cells_without_a_value_from_others() {
     assert!(printed.lines()[2].ends_with("│  ··▒▒██"), "{}", printed.text());
     assert_eq!(printed.text().matches('·').count(), 8, "{}", printed.text());
 }
+
+#[test]
+fn letters_that_the_font_has_not_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    let mut writer = npzmap::NpzWriter::create(&path).unwrap();
+    for key in ["日", "月", "é"] {
+        writer.add(key, &[1.0_f32, 2.0, 3.0][..]).unwrap();
+    }
+    writer.finish().unwrap();
+    let drawn = |key: &str| {
+        let to = folder.path().join(format!("{key}.png"));
+        fine(["plot", "-o", to.to_str().unwrap(), path.to_str().unwrap(), key]);
+        fs::read(to).unwrap()
+    };
+    let [sun, moon, accent] = ["日", "月", "é"].map(drawn);
+    assert!(sun != moon, "as boxes they would be the same picture");
+    assert!(moon != accent);
+}

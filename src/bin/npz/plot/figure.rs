@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ab_glyph::{Font, FontRef, GlyphId};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use plotters::coord::Shift;
@@ -44,7 +45,8 @@ struct Place {
 pub(super) fn png(picture: &Picture, text: &Text, size: (u32, u32)) -> Drawn<Vec<u8>> {
     let (width, height) = size;
     let mut pixels = vec![u8::MAX; width as usize * height as usize * 3];
-    let place = draw(BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area(), picture, text, size)?;
+    let text = Text { title: in_the_font(&text.title) };
+    let place = draw(BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area(), picture, &text, size)?;
     if let (Some(place), Some(cells)) = (place, colours(picture)) {
         for row in 0..cells.rows() * place.tall as usize {
             for column in 0..cells.columns * place.wide as usize {
@@ -77,6 +79,16 @@ pub(super) fn svg(picture: &Picture, text: &Text, size: (u32, u32)) -> Drawn<Vec
     }
     // Whoever shows it has a font of its own.
     Ok(svg.replace(&format!("font-family=\"{FONT}\""), "font-family=\"DejaVu Sans, sans-serif\"").into_bytes())
+}
+
+/// The text, with letters that the font has not by their numbers, as in Rust: `\u{65e5}`. Boxes would all look alike.
+fn in_the_font(text: &str) -> String {
+    let Ok(font) = FontRef::try_from_slice(dejavu::sans::regular()) else { return text.to_owned() };
+    let letter = |letter: char| match font.glyph_id(letter) {
+        GlyphId(0) => letter.escape_unicode().to_string(),
+        _ => letter.to_string(),
+    };
+    text.chars().map(letter).collect()
 }
 
 fn encode((width, height): (u32, u32), colour: png::ColorType, pixels: &[u8]) -> Drawn<Vec<u8>> {

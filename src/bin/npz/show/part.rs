@@ -9,6 +9,7 @@ use super::gather::Elements;
 use super::index::{Index, View};
 use super::print::Shown;
 use crate::exit::Result;
+use crate::progress::Progress;
 
 pub(crate) struct Part<'a> {
     elements: Elements<'a>,
@@ -78,7 +79,13 @@ impl<'a> Part<'a> {
                 room /= *length;
             }
         }
-        self.each(&shape, &lengths, &mut Vec::new(), work)
+        let items = self.count().unwrap_or(usize::MAX) as u64;
+        let progress = Progress::new([items.saturating_mul(self.dtype.item_size() as u64)]);
+        self.each(&shape, &lengths, &mut Vec::new(), &mut |ranges, items| {
+            work(ranges, items)?;
+            progress.add(items.len() as u64);
+            Ok(())
+        })
     }
 
     fn each(&self, shape: &[usize], lengths: &[usize], ranges: &mut Vec<Range<usize>>, work: Work<'_>) -> Result<()> {
