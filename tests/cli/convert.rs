@@ -211,3 +211,17 @@ fn a_dry_run_fails_where_the_real_one_would() {
         assert_eq!(folder.names(), ["damaged.npz"]);
     }
 }
+
+#[test]
+fn a_bool_that_is_neither_0_nor_1_is_no_array_of_numpy() {
+    let folder = Folder::new();
+    let tensor = |bytes| TensorView::new(Dtype::BOOL, vec![3], bytes).unwrap();
+    for (bytes, code) in [(&[1, 0, 1], 0), (&[1, 0, 2], 3)] {
+        let path = folder.write("t.safetensors", safetensors::serialize([("ok", tensor(bytes))], None).unwrap());
+        for args in [&["--dry-run"][..], &[]] {
+            let outcome = run([&["convert", "-f", &path, &folder.at("out.npz")], args].concat());
+            assert_eq!(outcome.code, code, "{}", outcome.errors);
+            assert_eq!(outcome.errors.contains("element 2"), code == 3, "{}", outcome.errors);
+        }
+    }
+}

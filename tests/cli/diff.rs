@@ -262,3 +262,34 @@ fn a_single_item_is_held_within_the_limit() {
     let diff = |limit: &str| run(["diff", "--max-array-bytes", limit, &a, &b]);
     assert_eq!([diff("7999").code, diff("8000").code], [3, 0]);
 }
+
+#[test]
+fn an_archive_of_keys_that_hide_each_other_is_equal_to_itself() {
+    let folder = Folder::new();
+    let path = folder.at("hiding.npz");
+    let mut writer = NpzWriter::create(&path).unwrap();
+    // The member of `x` has the name that is the other's key.
+    writer.add("x.npy", &[1.0_f64][..]).unwrap();
+    writer.add("x", &[2.0_f64][..]).unwrap();
+    writer.finish().unwrap();
+    for options in [&["diff"][..], &["diff", "--full"]] {
+        let outcome = run([options, &["--json", &path, &path]].concat());
+        assert_eq!((outcome.code, &outcome.json()["equal"]), (0, &2.into()), "{}", outcome.text());
+    }
+}
+
+#[test]
+fn thousands_of_keys_are_compared_in_linear_time() {
+    let folder = Folder::new();
+    let path = folder.at("many.npz");
+    let mut writer = NpzWriter::create(&path).unwrap();
+    let keys: Vec<String> = (0..20_000).map(|number| format!("k{number}")).collect();
+    keys.iter().for_each(|key| writer.add(key, &[1_u8][..]).unwrap());
+    writer.finish().unwrap();
+    let start = std::time::Instant::now();
+    let arguments: Vec<&str> =
+        ["diff", "--json", &path, &path].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    assert_eq!(fine(arguments).json()["equal"], 20_000);
+    // Quadratic it would take minutes, in a build without optimisation.
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}

@@ -240,3 +240,32 @@ fn a_bar_moves_within_a_large_array() {
     let (_, before) = bars.split_last().unwrap();
     assert!(before.iter().any(|bar| !bar.ends_with("3.00 GiB")), "{text:?}");
 }
+
+#[test]
+fn a_key_that_another_one_would_hide_is_refused() {
+    let folder = Folder::new();
+    let (out, input) = (folder.at("out.npz"), "tests/data/plain.npy");
+    let outcome = run(["pack", "-o", &out, &format!("x.npy={input}"), &format!("x={input}")]);
+    assert_eq!(outcome.code, 2);
+    assert_eq!(
+        outcome.errors,
+        "npz: x.npy: would be hidden by the member of x, which has that name; choose another key\n"
+    );
+    assert_eq!(folder.names(), [""; 0]);
+    fine(["pack", "-o", &out, &format!("x.npy={input}"), &format!("y={input}")]);
+}
+
+#[test]
+fn a_quote_that_is_not_closed_is_an_error() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    for text in ["\"a\n1\n2\n", "a,b\n1,\"2\n", "\"a\"\"\n"] {
+        let path = folder.write("a.csv", text);
+        let outcome = run(["pack", "-o", &out, "-f", &path]);
+        assert_eq!(outcome.code, 3, "{text:?}");
+        assert!(outcome.errors.contains("a quote that is not closed"), "{}", outcome.errors);
+    }
+    for text in ["\"a\n1\"\n2\n", "\"say \"\"a\"\"\"\n", "5\" pipe\n\"b\"\n"] {
+        fine(["pack", "-o", &out, "-f", "--header", "no", &folder.write("a.csv", text)]);
+    }
+}

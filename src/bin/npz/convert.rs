@@ -18,7 +18,7 @@ use crate::json::{Documents, SCHEMA};
 use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::safe::{self, Incoming, Outgoing, Tensors, tensor_type};
-use crate::select::{Globs, Select};
+use crate::select::{Globs, Select, hidden};
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
@@ -222,6 +222,9 @@ fn from_tensors(options: &Options, select: &Select, to: Format, console: &Consol
         console.warn(format_args!("{}: its __metadata__ is left out", options.input.display()));
     }
     let keys = arrays.iter().map(|array| array.key.clone()).collect();
+    if to != Format::Folder {
+        hidden(&arrays.iter().map(|array| array.key.clone()).collect())?;
+    }
     if to == Format::Folder {
         to_folder(&arrays, options)?;
     } else if options.writing.dry_run {

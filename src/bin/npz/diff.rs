@@ -1,5 +1,6 @@
 //! `npz diff`: what two archives do not have in common.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -82,11 +83,11 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let (a, b) = (Input::open(&options.a, &options.reading)?, Input::open(&options.b, &options.reading)?);
     let mut problems = Problems::default();
-    let mut keys = Vec::new();
+    let mut keys = HashSet::new();
     for key in &options.keys {
         // It is in one of them at least, by its key or its name.
         let entry = a.find(key)?.map_or_else(|| b.find(key), |entry| Ok(Some(entry)))?;
-        keys.push(entry.map_or_else(|| a.entry(&options.a, Some(key)), Ok)?.key().into_owned());
+        keys.insert(entry.map_or_else(|| a.entry(&options.a, Some(key)), Ok)?.key().into_owned());
     }
     let select = options.globs.compile()?.only(keys);
     let (rows, equal, trusted) = compare_all(options, &select, (&a, &b), console, &mut problems)?;
@@ -181,7 +182,7 @@ fn compare_all(
     let (mut rows, mut equal, mut trusted) = (Vec::new(), 0, 0);
     for entry in a.selected(select) {
         let key = entry.key();
-        let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &key)? {
+        let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &entry)? {
             Some(other) => compare_entries(options, &entry, &other, &progress),
             None => Ok(Verdict::differ(Row::new(&key, vec!["removed"], Some(side(&entry)?), None))),
         });
@@ -196,7 +197,7 @@ fn compare_all(
     }
     for entry in b.selected(select) {
         let key = entry.key();
-        let added = b.find(&key).and_then(|_| match counterpart(b, a, &key)? {
+        let added = b.find(&key).and_then(|_| match counterpart(b, a, &entry)? {
             Some(_) => Ok(None),
             None => Ok(Some(Row::new(&key, vec!["added"], None, Some(side(&entry)?)))),
         });
@@ -205,12 +206,23 @@ fn compare_all(
     Ok((rows, equal, trusted))
 }
 
-/// The entry of a key in the other one. Two plain files need not have the same name.
-fn counterpart<'o>(one: &Input, other: &'o Input, key: &str) -> Result<Option<Entry<'o>>> {
-    match (one, other) {
-        (Input::Plain(_), Input::Plain(plain)) => Ok(Some(Entry::Plain(plain))),
-        _ => other.find(key),
+/// The entry of the other one that has this name; or else this key, which can be that of another name. Two plain files
+/// need not have the same name.
+fn counterpart<'o>(one: &Input, other: &'o Input, entry: &Entry<'_>) -> Result<Option<Entry<'o>>> {
+    if let (Input::Plain(_), Input::Plain(plain)) = (one, other) {
+        return Ok(Some(Entry::Plain(plain)));
     }
+    let (key, name) = (entry.key(), entry.name());
+    let mut alike = None;
+    // A key is looked for as a name first: `x.npy` finds `x.npy`, and `x.npy.npy` only where that is not.
+    for wanted in [&*name, &format!("{key}.npy"), &*key] {
+        match other.find(wanted)? {
+            Some(found) if found.name() == name => return Ok(Some(found)),
+            Some(found) if found.key() == key => alike = Some(found),
+            _ => {}
+        }
+    }
+    Ok(alike)
 }
 
 /// Nothing if it is no array.

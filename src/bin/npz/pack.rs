@@ -19,6 +19,7 @@ use crate::json::{Documents, SCHEMA};
 use crate::parse::{Csv, Encoded, FirstLine};
 use crate::progress::Progress;
 use crate::row::tuple;
+use crate::select::hidden;
 use crate::table::Table;
 
 #[derive(clap::Args)]
@@ -92,6 +93,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         }
         arrays.push((key, array, header));
     }
+    hidden(&keys)?;
     let for_csv = options.dtype.is_some() || options.header != FirstLine::Auto;
     if for_csv && !arrays.iter().any(|(_, array, _)| matches!(array, Array::Csv(_))) {
         return Err(Failure::new(Code::Usage, "--dtype and --header are for CSV; of the inputs none is"));

@@ -35,6 +35,22 @@ pub(crate) enum FirstLine {
     No,
 }
 
+/// Whether the last cell begins with a quote and has no other (RFC 4180); it would take in all lines that follow.
+fn ends_in_quotes(text: &[u8]) -> bool {
+    let (mut starts, mut quoted) = (true, false);
+    let mut bytes = text.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if quoted && bytes.peek() == Some(&&b'"') => drop(bytes.next()),
+            b'"' if quoted => quoted = false,
+            b'"' if starts => quoted = true,
+            _ => {}
+        }
+        starts = !quoted && matches!(byte, b',' | b'\n' | b'\r');
+    }
+    quoted
+}
+
 /// The cells of a CSV and what they become.
 pub(crate) struct Csv {
     rows: Vec<StringRecord>,
@@ -45,6 +61,9 @@ pub(crate) struct Csv {
 impl Csv {
     /// What is wrong with it is text.
     pub(crate) fn parse(text: &[u8], first_line: FirstLine, dtype: Option<&Dtype>) -> Result<Self, String> {
+        if ends_in_quotes(text) {
+            return Err("a quote that is not closed: the text ends within a cell".into());
+        }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text);
         let mut rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         // Names tell the number of columns, too. Without them nothing is an array of one dimension, as in `np.loadtxt`.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use npzmap::{ByteOrder, Dtype, Header, Kind, Order, ReadAt, Save, Scalar, Source};
+use npzmap::{ByteOrder, Dtype, ErrorKind, Header, Kind, Order, ReadAt, Save, Scalar, Source};
 use safetensors::tensor::{Dtype as Tensor, Metadata, TensorInfo};
 
 use crate::args::Reading;
@@ -212,9 +212,15 @@ impl Save for Incoming<'_> {
     fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> npzmap::Result<()>) -> npzmap::Result<()> {
         let mut block = vec![0; BLOCK.min(self.header.nbytes())];
         let (mut at, mut left) = (self.at, self.header.nbytes());
+        // What NumPy and `npz check` would not take for one.
+        let is_bool = self.header.dtype().as_scalar().is_some_and(|scalar| scalar.kind() == Kind::Bool);
         while left > 0 {
             let count = block.len().min(left);
             self.source.read_exact_at(at, &mut block[..count])?;
+            if is_bool && let Some(index) = block[..count].iter().position(|byte| *byte > 1) {
+                let index = self.header.nbytes() - left + index;
+                return Err(ErrorKind::InvalidElement { index, element: "bool".into() }.into());
+            }
             put(&block[..count])?;
             at += count as u64;
             left -= count;

@@ -1,5 +1,7 @@
 //! Which members: globs over keys, and the key that was meant.
 
+use std::collections::HashSet;
+
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::exit::{Code, Failure, Result};
@@ -17,7 +19,7 @@ pub(crate) struct Globs {
 
 pub(crate) struct Select {
     /// These alone, if there are any.
-    keys: Vec<String>,
+    keys: HashSet<String>,
     include: Option<GlobSet>,
     exclude: GlobSet,
 }
@@ -25,7 +27,7 @@ pub(crate) struct Select {
 impl Globs {
     pub(crate) fn compile(&self) -> Result<Select> {
         let include = if self.include.is_empty() { None } else { Some(set(&self.include)?) };
-        Ok(Select { keys: Vec::new(), include, exclude: set(&self.exclude)? })
+        Ok(Select { keys: HashSet::new(), include, exclude: set(&self.exclude)? })
     }
 }
 
@@ -45,13 +47,27 @@ fn parse(glob: &str) -> Result<Glob> {
 
 impl Select {
     /// The same, among keys that were named.
-    pub(crate) fn only(self, keys: Vec<String>) -> Self {
+    pub(crate) fn only(self, keys: HashSet<String>) -> Self {
         Select { keys, ..self }
     }
 
     pub(crate) fn takes(&self, key: &str) -> bool {
-        let is_named = self.keys.is_empty() || self.keys.iter().any(|named| named == key);
+        let is_named = self.keys.is_empty() || self.keys.contains(key);
         is_named && self.include.as_ref().is_none_or(|set| set.is_match(key)) && !self.exclude.is_match(key)
+    }
+}
+
+/// A key that nobody would find under its name: `x.npy`, where there is an `x`, whose member has that name.
+pub(crate) fn hidden(keys: &HashSet<String>) -> Result<()> {
+    let hidden = keys.iter().filter(|key| key.strip_suffix(".npy").is_some_and(|stem| keys.contains(stem))).min();
+    match hidden {
+        Some(key) => {
+            let stem = key.strip_suffix(".npy").unwrap_or(key);
+            let text =
+                format!("{key}: would be hidden by the member of {stem}, which has that name; choose another key");
+            Err(Failure::new(Code::Usage, text))
+        }
+        None => Ok(()),
     }
 }
 
