@@ -293,3 +293,12 @@ fn thousands_of_keys_are_compared_in_linear_time() {
     // Quadratic it would take minutes, in a build without optimisation.
     assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
+
+#[test]
+fn what_cannot_be_compared_stands_in_the_document() {
+    let outcome = run(["diff", "--full", "--json", "tests/data/object.npz", "tests/data/object.npz"]);
+    let document = outcome.json();
+    let keys: Vec<_> = document["errors"].as_array().unwrap().iter().map(|error| &error["key"]).collect();
+    assert_eq!(outcome.code, 4);
+    assert!(keys.contains(&&Value::from("objects")), "{document}");
+}

@@ -188,3 +188,17 @@ fn advice_names_what_the_command_has() {
         assert!(["Npz::", "Duplicates::", "Limits::", "()"].iter().all(|word| !errors.contains(word)), "{errors}");
     }
 }
+
+#[test]
+fn what_is_not_extracted_stands_in_the_document() {
+    let folder = Folder::new();
+    let args = ["extract", "--json", "-d", &folder.at("out"), "tests/data/model-batch.npz", "labels", "lables"];
+    let outcome = run(args);
+    let document = outcome.json();
+    assert_eq!((outcome.code, &document["members"][0]["key"]), (5, &"labels".into()));
+    let errors = document["errors"].as_array().unwrap();
+    assert_eq!((errors.len(), &errors[0]["key"]), (1, &"lables".into()));
+    assert!(errors[0]["error"].as_str().unwrap().contains("labels"), "{document}");
+    let fine = fine(["extract", "--json", "-d", &folder.at("again"), "tests/data/model-batch.npz", "labels"]);
+    assert_eq!(fine.json()["errors"].as_array().unwrap().len(), 0);
+}

@@ -14,7 +14,7 @@ use crate::exit::{Code, Failure, Problems, Result};
 use crate::extract::extract;
 use crate::input::{Entry, Input};
 use crate::interrupt::Guard;
-use crate::json::{Documents, SCHEMA};
+use crate::json::{Documents, Refused, SCHEMA};
 use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::safe::{self, Incoming, Outgoing, Tensors, tensor_type};
@@ -118,6 +118,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     if to != Format::Folder {
         options.writing.check(&options.output)?;
     }
+    let mut errors = Vec::new();
     let keys = if from == Format::Safetensors {
         from_tensors(options, &select, to, console)?
     } else {
@@ -127,7 +128,8 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
             Format::Csv => to_csv(options, &input, &select)?,
             _ => {
                 let entries: Vec<_> = input.selected(&select).collect();
-                let written = extract(&entries, &options.output, &options.writing, console, &mut problems)?;
+                let (written, refused) = extract(&entries, &options.output, &options.writing, console, &mut problems)?;
+                errors = refused;
                 written.into_iter().map(|written| written.key).collect()
             }
         }
@@ -136,7 +138,8 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     if options.json {
         let (input, output) = (options.input.to_string_lossy().into(), options.output.to_string_lossy().into());
         let mut documents = Documents::new(&mut out, false);
-        documents.print(&Document { schema: SCHEMA, input, output, dry_run: options.writing.dry_run, keys })?;
+        let dry_run = options.writing.dry_run;
+        documents.print(&Document { schema: SCHEMA, input, output, dry_run, keys, errors })?;
         documents.finish()?;
     } else {
         writeln!(out, "key")?;
@@ -153,6 +156,8 @@ struct Document {
     output: String,
     dry_run: bool,
     keys: Vec<String>,
+    /// What did not become a file, though others did.
+    errors: Vec<Refused>,
 }
 
 /// All that cannot be converted, in one message.

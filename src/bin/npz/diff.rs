@@ -13,7 +13,7 @@ use crate::compare::{Differences, Tolerance, comparable, compare};
 use crate::console::{Console, Style};
 use crate::exit::{Code, Problems, Result};
 use crate::input::{BLOCK, Entry, Input};
-use crate::json::{Documents, SCHEMA, number};
+use crate::json::{Documents, Refused, SCHEMA, number};
 use crate::progress::Progress;
 use crate::row::tuple;
 use crate::select::{Globs, Select};
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         keys.insert(entry.map_or_else(|| a.entry(&options.a, Some(key)), Ok)?.key().into_owned());
     }
     let select = options.globs.compile()?.only(keys);
-    let (rows, equal, trusted) = compare_all(options, &select, (&a, &b), console, &mut problems)?;
+    let Compared { rows, equal, trusted, errors } = compare_all(options, &select, (&a, &b), console, &mut problems)?;
     if !rows.is_empty() {
         problems.note(Code::Found);
     }
@@ -99,7 +99,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         let name = |path: &Path| path.to_string_lossy().into_owned();
         let (a, b) = (name(&options.a), name(&options.b));
         let mut documents = Documents::new(&mut out, false);
-        documents.print(&Document { schema: SCHEMA, a, b, equal, trusted, differences: rows })?;
+        documents.print(&Document { schema: SCHEMA, a, b, equal, trusted, differences: rows, errors })?;
         documents.finish()?;
         return Ok(problems);
     }
@@ -134,6 +134,8 @@ struct Document {
     #[serde(rename = "equal_by_crc32")]
     trusted: usize,
     differences: Vec<Row>,
+    /// What could not be compared.
+    errors: Vec<Refused>,
 }
 
 /// A key that differs.
@@ -171,26 +173,37 @@ impl Verdict {
     }
 }
 
+/// What the comparison of all keys came to.
+#[derive(Default)]
+struct Compared {
+    rows: Vec<Row>,
+    equal: usize,
+    trusted: usize,
+    errors: Vec<Refused>,
+}
+
 fn compare_all(
     options: &Options,
     select: &Select,
     (a, b): (&Input, &Input),
     console: &Console,
     problems: &mut Problems,
-) -> Result<(Vec<Row>, usize, usize)> {
+) -> Result<Compared> {
     let progress = Progress::new(a.selected(select).map(|entry| entry.size()));
-    let (mut rows, mut equal, mut trusted) = (Vec::new(), 0, 0);
+    let mut compared = Compared::default();
+    let Compared { rows, equal, trusted, errors } = &mut compared;
     for entry in a.selected(select) {
         let key = entry.key();
         let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &entry)? {
             Some(other) => compare_entries(options, &entry, &other, &progress),
             None => Ok(Verdict::differ(Row::new(&key, vec!["removed"], Some(side(&entry)?), None))),
         });
+        Refused::note(errors, &key, &verdict);
         match problems.survive(console, verdict)? {
             Some(Verdict::Differ(row)) => rows.push(*row),
             Some(verdict) => {
-                equal += 1;
-                trusted += usize::from(matches!(verdict, Verdict::Trusted));
+                *equal += 1;
+                *trusted += usize::from(matches!(verdict, Verdict::Trusted));
             }
             None => {}
         }
@@ -201,9 +214,10 @@ fn compare_all(
             Some(_) => Ok(None),
             None => Ok(Some(Row::new(&key, vec!["added"], None, Some(side(&entry)?)))),
         });
+        Refused::note(errors, &key, &added);
         rows.extend(problems.survive(console, added)?.flatten());
     }
-    Ok((rows, equal, trusted))
+    Ok(compared)
 }
 
 /// The entry of the other one that has this name; or else this key, which can be that of another name. Two plain files

@@ -12,7 +12,7 @@ use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
 use crate::interrupt::Guard;
-use crate::json::{Documents, SCHEMA};
+use crate::json::{Documents, Refused, SCHEMA};
 use crate::place::{Folder, Pending, parts};
 use crate::progress::Progress;
 use crate::select::Globs;
@@ -63,15 +63,25 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     if options.keys.is_empty() {
         entries.extend(input.selected(&select));
     }
+    let mut errors = Vec::new();
     for key in &options.keys {
-        entries.extend(problems.survive(console, input.entry(&options.file, Some(key)))?);
+        let entry = input.entry(&options.file, Some(key));
+        Refused::note(&mut errors, key, &entry);
+        entries.extend(problems.survive(console, entry)?);
     }
     let mut out = console.out();
-    let written = extract(&entries, &options.dir, &options.writing, console, &mut problems)?;
+    let (written, refused) = extract(&entries, &options.dir, &options.writing, console, &mut problems)?;
+    errors.extend(refused);
     if options.json {
         let file = options.file.to_string_lossy().into_owned();
         let mut documents = Documents::new(&mut out, false);
-        documents.print(&Document { schema: SCHEMA, file, dry_run: options.writing.dry_run, members: written })?;
+        documents.print(&Document {
+            schema: SCHEMA,
+            file,
+            dry_run: options.writing.dry_run,
+            members: written,
+            errors,
+        })?;
         documents.finish()?;
         return Ok(problems);
     }
@@ -91,6 +101,8 @@ struct Document {
     file: String,
     dry_run: bool,
     members: Vec<Written>,
+    /// What was not extracted.
+    errors: Vec<Refused>,
 }
 
 #[derive(Serialize)]
@@ -107,12 +119,12 @@ pub(crate) fn extract(
     writing: &Writing,
     console: &Console,
     problems: &mut Problems,
-) -> Result<Vec<Written>> {
+) -> Result<(Vec<Written>, Vec<Refused>)> {
     let folder = if writing.dry_run { Folder::existing(dir) } else { Folder::open(dir).map(Some) };
     let folder = folder.map_err(Failure::file(dir))?;
     let progress = Progress::new(entries.iter().map(Entry::size));
     let mut names = HashMap::new();
-    let mut written = Vec::new();
+    let (mut written, mut refused) = (Vec::new(), Vec::new());
     for entry in entries {
         let name = entry.name();
         // A folder's own entry; its files make it.
@@ -121,12 +133,13 @@ pub(crate) fn extract(
         }
         let result = write(entry, folder.as_ref(), dir, writing, &mut names, &progress);
         let key = entry.key().into_owned();
+        Refused::note(&mut refused, &key, &result);
         if problems.survive(console, result)?.is_some() {
             let file = dir.join(&*name).to_string_lossy().into_owned();
             written.push(Written { key, file, bytes: entry.size() });
         }
     }
-    Ok(written)
+    Ok((written, refused))
 }
 
 fn write(

@@ -65,6 +65,22 @@ struct Unread<'a> {
     error: String,
 }
 
+/// What of a document is missing, and why.
+#[derive(Serialize)]
+pub(crate) struct Refused {
+    key: String,
+    error: String,
+}
+
+impl Refused {
+    /// Remembers what failed.
+    pub(crate) fn note<T>(refused: &mut Vec<Refused>, key: &str, result: &Result<T>) {
+        if let Err(failure) = result {
+            refused.push(Refused { key: key.into(), error: failure.to_string() });
+        }
+    }
+}
+
 /// A number; what JSON has no number for as text.
 pub(crate) fn number(value: f64) -> Value {
     match serde_json::Number::from_f64(value) {
