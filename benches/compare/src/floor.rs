@@ -78,8 +78,9 @@ pub fn pread(path: &Path, payload: &Range<usize>, into: &mut [u8]) -> Result<()>
     Ok(File::open(path)?.read_exact_at(into, payload.start as u64)?)
 }
 
-/// Drops a file's pages from the cache.
+/// Drops a file's pages from the cache; also those that were asked for ahead, once they have come.
 pub fn forget(path: &Path) -> Result<()> {
+    std::thread::sleep(std::time::Duration::from_millis(30));
     let file = File::open(path)?;
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
     Ok(())

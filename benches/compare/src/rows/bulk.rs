@@ -136,9 +136,11 @@ pub fn read_big(site: &Site) -> Row {
 }
 
 pub fn read_many(site: &Site) -> Row {
-    let row = Row::new("read-small", "copy of one key of 2 MB, CRC checked").bytes(files::MANY_KEY).rounds(25);
-    read_row(row, site, "many", files::key(3))
-        .target(OPEN, Bound::Faster(0.75, FRESH))
+    let row = Row::new("read-small", "open and copy of one key of 2 MB, CRC checked, each time in a new process");
+    let mut row = read_row(row.bytes(files::MANY_KEY), site, "many", files::key(3));
+    // A heap that is used again has its pages already, and half of the data in cache.
+    row.contestants = row.contestants.into_iter().map(Contestant::fresh).collect();
+    row.target(OPEN, Bound::Faster(0.75, FRESH))
         .target(OPEN, Bound::Faster(4.0, "np.load"))
         .target(OPEN, Bound::Resident(files::MANY_KEY + (2 << 20)))
 }
