@@ -94,7 +94,7 @@ impl MemberOptions {
     /// use npzmap::{MemberOptions, Method, Npz, NpzWriter};
     ///
     /// let mut random = 1_u64;
-    /// let noise: Vec<u64> = (0..1000).map(|_| {
+    /// let noise: Vec<u64> = (0..1_000_000).map(|_| {
     ///     random ^= random << 13;
     ///     random ^= random >> 7;
     ///     random ^= random << 17;

@@ -76,9 +76,11 @@ pub fn circumstances(python: &[Value]) -> Value {
         line.and_then(|line| line.split_once(':').map(|(_, value)| value.trim().to_owned()))
     };
     let lock = include_str!("../Cargo.lock");
+    // The newest, where a rival has an older one below it.
     let version = |name: &str| {
-        let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{name}\"")).skip(1);
-        lines.next().and_then(|line| line.split('"').nth(1)).map(str::to_owned)
+        let (name, lines) = (format!("name = \"{name}\""), lock.lines().zip(lock.lines().skip(1)));
+        let last = lines.filter(|(line, _)| *line == name).last();
+        last.and_then(|(_, version)| version.split('"').nth(1)).map(str::to_owned)
     };
     let crates =
         ["npzmap", "ndarray-npz", "ndarray-npy", "npyz", "safetensors", "zip", "rawzip", "flate2", "crc32fast"];
