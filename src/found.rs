@@ -62,12 +62,12 @@ impl<'a, S: Source> Found<'a, S> {
 
     /// Reads what is left of the content into memory of that size, and checks it.
     pub(crate) fn read_to_end(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
-        self.read_rest(content, bytes)?;
+        self.read_next(content, bytes)?;
         content.finish()
     }
 
-    /// Reads what is left of the content into memory of that size.
-    pub(crate) fn read_rest(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
+    /// Reads the next bytes of the content; by several threads, if they are all that is left, and many.
+    pub(crate) fn read_next(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
         #[cfg(feature = "rayon")]
         if self.is_stored() && content.left() == bytes.len() as u64 {
             let start = self.data.end - bytes.len() as u64;

@@ -211,13 +211,7 @@ impl<'a, S: Source> Found<'a, S> {
         self.array(self.checks_copies(), |header, content| {
             array::check::<T>(&header, Typed::Declared)?;
             array::check_shape(&header, destination.shape())?;
-            array::read_into(&header, destination, |bytes| {
-                if content.left() == bytes.len() as u64 {
-                    self.read_rest(content, bytes)
-                } else {
-                    content.read_exact(bytes)
-                }
-            })?;
+            array::read_into(&header, destination, |bytes| self.read_next(content, bytes))?;
             content.finish()
         })
     }

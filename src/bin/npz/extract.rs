@@ -27,7 +27,8 @@ Examples:
 
 Each member is written byte for byte, an array as a .npy file. A name with folders makes folders. Names that lead out
 of the folder, and names that mean something else on another system, are refused: '..', absolute paths, drive letters,
-backslashes, device names, control characters. No link is followed or made. The other members are still written.")]
+backslashes, device names, control characters. No link below the folder is followed, none is made. The other members are
+still written.")]
 pub(crate) struct Options {
     /// The archive
     #[arg(value_name = "FILE")]
