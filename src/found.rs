@@ -36,9 +36,11 @@ impl<'a, S: Source> Found<'a, S> {
         Found { source, coded, data, seen, verify, limits }
     }
 
-    /// Where the data begins is where a fault of the file is, unless a better place is known.
+    /// Where the data begins is where a fault of the file is, and whatever else a row of `docs/hostile.md` is about,
+    /// unless a better place is known.
     pub(crate) fn locate_fault(&self, error: Error) -> Error {
-        if error.kind().fault() == Fault::File { error.at(self.data.start) } else { error }
+        let about_file = error.kind().fault() == Fault::File || error.kind().rule().is_some();
+        if about_file { error.at(self.data.start) } else { error }
     }
 
     pub(crate) fn is_stored(&self) -> bool {

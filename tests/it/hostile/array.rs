@@ -11,10 +11,21 @@ pub(super) fn archives(content: &[u8]) -> [Archive; 2] {
     [with_x(stored("x.npy", content)), with_x(deflated("x.npy", content))]
 }
 
-/// The header of `x` is refused by every call, stored and deflated, at this byte of the member if there is one.
+/// What an error about an array points to.
+pub(super) enum At {
+    /// All of it: the byte of the file where its data begins, however it is coded.
+    Array,
+    /// A byte of its header: a byte of the file where it is stored, else one of the member.
+    Byte(u64),
+    /// Any byte of its header.
+    Header,
+}
+
+/// The header of `x` is refused by every call, stored and deflated, there.
 #[track_caller]
-pub(super) fn refused_at(content: &[u8], at: Option<u64>, options: OpenOptions) -> Error {
-    let [plain, deflated] = archives(content).map(|archive| {
+pub(super) fn refused_at(content: &[u8], at: At, options: OpenOptions) -> Error {
+    let archives = archives(content);
+    let errors = archives.each_ref().map(|archive| {
         let errors = each_reader!(&archive.bytes(), options, |npz| {
             let npz = npz.unwrap();
             the_others_read(&npz, &["x"]);
@@ -44,7 +55,7 @@ pub(super) fn refused_at(content: &[u8], at: Option<u64>, options: OpenOptions) 
             npz.field::<u32, Ix1>("x", "a").expect_err("field"),
             npz.payload("x").map(drop).expect_err("payload"),
         ];
-        (agreed(errors.into_iter().chain(borrowed)), archive.data_at(X))
+        agreed(errors.into_iter().chain(borrowed))
     });
     // The content as a file of its own.
     let file = written(content);
@@ -52,16 +63,33 @@ pub(super) fn refused_at(content: &[u8], at: Option<u64>, options: OpenOptions) 
         options.npy(content).map(drop).expect_err("npy"),
         options.open_npy(file.path()).map(drop).expect_err("open_npy"),
     ]);
-    assert_eq!(format!("{:?}", alone.kind()), format!("{:?}", plain.0.kind()));
-    // A byte of the file where the member is stored, else one of the member.
-    let (error, start) = plain;
-    assert_eq!(format!("{:?}", error.kind()), format!("{:?}", deflated.0.kind()));
-    assert_eq!(error.member(), Some("x"));
-    if let Some(at) = at {
-        assert_eq!((error.offset(), deflated.0.offset()), (Some(start + at), Some(at)), "{error:?}");
-        assert_eq!(alone.offset(), Some(at));
+    match at {
+        At::Array => assert_eq!(alone.offset(), Some(0)),
+        At::Byte(offset) => assert_eq!(alone.offset(), Some(offset)),
+        At::Header => assert!(alone.offset().is_some()),
     }
+    let error = about_x(&archives, errors, at);
+    assert_eq!(format!("{:?}", alone.kind()), format!("{:?}", error.kind()));
     error
+}
+
+/// What the readers say of `x`, stored and deflated, is one error, about `x`, there.
+#[track_caller]
+pub(super) fn about_x(archives: &[Archive; 2], [plain, deflated]: [Error; 2], at: At) -> Error {
+    assert_eq!(format!("{:?}", plain.kind()), format!("{:?}", deflated.kind()));
+    assert_eq!((plain.member(), deflated.member()), (Some("x"), Some("x")));
+    let [start, deflated_start] = archives.each_ref().map(|archive| archive.data_at(X));
+    let offset = match at {
+        At::Array => {
+            assert_eq!((plain.offset(), deflated.offset()), (Some(start), Some(deflated_start)), "{plain:?}");
+            return plain;
+        }
+        At::Byte(offset) => offset,
+        At::Header => deflated.offset().unwrap(),
+    };
+    assert!(offset < u64::from(archives[0].records[X].size), "{deflated:?}");
+    assert_eq!((plain.offset(), deflated.offset()), (Some(start + offset), Some(offset)), "{plain:?}");
+    plain
 }
 
 /// The text of this header is refused at the place of its `^`.
@@ -72,7 +100,7 @@ pub(super) fn bad_text(version: u8, text: impl AsRef<[u8]>) -> Error {
     let text = [&text[..at], &text[at + 1..]].concat();
     let start = if version == 1 { 10 } else { 12 };
     let content = [preamble((version, 0), text), vec![0; 12]].concat();
-    refused_at(&content, Some(start + at as u64), OpenOptions::new())
+    refused_at(&content, At::Byte(start + at as u64), OpenOptions::new())
 }
 
 /// A header like NumPy's, with other text for one of its values.
@@ -126,7 +154,7 @@ fn n1_content_without_the_magic_string_is_no_array_and_can_be_taken_as_bytes() {
         &[0; 4096],
     ];
     for content in cases {
-        assert_rule!(refused_at(content, None, OpenOptions::new()), "N1", K::NotAnArray);
+        assert_rule!(refused_at(content, At::Array, OpenOptions::new()), "N1", K::NotAnArray);
     }
 }
 
@@ -135,11 +163,11 @@ fn n2_other_versions_are_refused() {
     for version in [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (0, 1), (255, 255)] {
         let mut content = u32s(&[1, 2, 3]);
         (content[6], content[7]) = version;
-        let error = refused_at(&content, Some(6), OpenOptions::new());
+        let error = refused_at(&content, At::Byte(6), OpenOptions::new());
         assert_rule!(error, "N2", K::NpyVersion { major, minor } if (*major, *minor) == version);
     }
     // Nothing need follow it.
-    let error = refused_at(b"\x93NUMPY\x09\x00", Some(6), OpenOptions::new());
+    let error = refused_at(b"\x93NUMPY\x09\x00", At::Byte(6), OpenOptions::new());
     assert_rule!(error, "N2", K::NpyVersion { major: 9, minor: 0 });
 }
 
@@ -148,7 +176,7 @@ fn n3_a_header_that_reaches_past_the_member_is_refused() {
     let sound = u32s(&[1, 2, 3]);
     // Cut off behind the magic string, within the length field, and within the text.
     let cut = |content: &[u8], length: usize| {
-        let error = refused_at(&content[..length], None, OpenOptions::new());
+        let error = refused_at(&content[..length], At::Array, OpenOptions::new());
         assert_rule!(error, "N3", K::HeaderLength { needed, available } if needed > available && *available == length as u64);
         let K::HeaderLength { needed, .. } = *error.kind() else { unreachable!() };
         needed
@@ -165,11 +193,15 @@ fn n3_a_header_that_reaches_past_the_member_is_refused() {
     // The length is a lie.
     let mut long = sound.clone();
     long[8..10].copy_from_slice(&u16::MAX.to_le_bytes());
-    assert_rule!(refused_at(&long, None, OpenOptions::new()), "N3", K::HeaderLength { needed: 65_545, available: 140 });
+    assert_rule!(
+        refused_at(&long, At::Array, OpenOptions::new()),
+        "N3",
+        K::HeaderLength { needed: 65_545, available: 140 }
+    );
     for version in [2, 3] {
         let mut long = preamble((version, 0), descr("'<u4'"));
         long[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
-        let error = refused_at(&long, None, OpenOptions::new());
+        let error = refused_at(&long, At::Array, OpenOptions::new());
         assert_rule!(error, "N3", K::HeaderLength { needed: 0x1_0000_000b, .. });
     }
 }
@@ -185,7 +217,7 @@ fn blanks(length: usize) -> Vec<u8> {
 #[test]
 fn n4_a_header_that_is_longer_than_the_limit_is_refused() {
     let limits = OpenOptions::new().limits(Limits::new().max_header_bytes(118));
-    let error = refused_at(&blanks(119), None, limits);
+    let error = refused_at(&blanks(119), At::Array, limits);
     assert_rule!(error, "N4", K::LimitExceeded { found: 119, limit: 118, .. });
     assert_eq!(error.kind().fault(), Fault::Limit);
     assert!(error.to_string().contains("Limits::max_header_bytes"), "{error}");
@@ -202,7 +234,7 @@ fn l1_a_header_has_at_most_a_mebibyte_of_text_unless_the_limit_is_raised() {
     // More than NumPy's 10,000 characters, too.
     reads_as(&blanks(10_001), &[4, 5, 6]);
     reads_as(&blanks(MOST), &[4, 5, 6]);
-    let error = refused_at(&blanks(MOST + 1), None, OpenOptions::new());
+    let error = refused_at(&blanks(MOST + 1), At::Array, OpenOptions::new());
     assert_rule!(error, "N4", K::LimitExceeded { found: 0x10_0001, limit: 0x10_0000, .. });
     let raised = OpenOptions::new().limits(Limits::new().max_header_bytes(u32::MAX));
     for archive in archives(&blanks(MOST + 1)) {
@@ -404,6 +436,8 @@ fn n8_a_shape_that_cannot_be_addressed_is_refused() {
         ("'|u1'", "(9223372036854775808,)"),
         ("'|u1'", "(18446744073709551615,)"),
         ("'|u1'", "(0, 9223372036854775808)"),
+        ("'<u2'", "(0, 4611686018427387904)"),
+        ("'<f8'", "(4611686018427387904, 0)"),
         ("'|u1'", "(4294967296, 0, 4294967296)"),
         ("'<u4'", "(2305843009213693952,)"),
         ("'<u4'", "(0, 2305843009213693952)"),
@@ -415,11 +449,11 @@ fn n8_a_shape_that_cannot_be_addressed_is_refused() {
         ("[('a', '<f8', (16384,))]", "(70368744177664,)"),
     ];
     for (descr, shape) in cases {
-        let error = refused_at(&npy(descr, shape, &[]), None, OpenOptions::new());
+        let error = refused_at(&npy(descr, shape, &[]), At::Array, OpenOptions::new());
         assert_rule!(error, "N8", K::ShapeOverflow { .. });
     }
     // What is empty and fits is empty.
-    for shape in ["(0, 9223372036854775807)", "(1099511627776, 0)", "(0, 0, 0)"] {
+    for shape in ["(0, 9223372036854775807)", "(0, 4611686018427387904)", "(1099511627776, 0)", "(0, 0, 0)"] {
         let content = npy("'|u1'", shape, &[]);
         for archive in archives(&content) {
             each_reader!(&archive.bytes(), |npz| assert_eq!(npz.unwrap().read::<u8, IxDyn>("x").unwrap().len(), 0));

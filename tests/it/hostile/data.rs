@@ -116,7 +116,7 @@ fn z25_more_than_deflate_can_do_is_refused_before_it_is_tried() {
 fn broken(archive: &Archive) -> Error {
     let bytes = archive.bytes();
     agrees_with_zip(&bytes);
-    agreed(each_reader!(&bytes, |npz| {
+    let error = agreed(each_reader!(&bytes, |npz| {
         let npz = npz.unwrap();
         the_others_read(&npz, &["x"]);
         let member = npz.member("x").unwrap();
@@ -135,9 +135,16 @@ fn broken(archive: &Archive) -> Error {
             ];
             assert_eq!(agreed(as_array).kind().rule(), errors.kind().rule());
         }
-        assert_eq!(errors.member(), Some("x"));
         errors
-    }))
+    }));
+    assert_about_x(archive, error)
+}
+
+/// The error is about `x`, and points to where its row says.
+#[track_caller]
+fn assert_about_x(archive: &Archive, error: Error) -> Error {
+    assert_eq!((error.member(), error.offset()), (Some("x"), Some(place(archive, X, &error))), "{error:?}");
+    error
 }
 
 /// `x` is deflated, its data this stream, its content said to be `content`.
@@ -247,7 +254,7 @@ fn z27_content_that_differs_from_its_checksum_is_refused() {
 #[track_caller]
 fn broken_copy(archive: &Archive) -> Error {
     let mut destination = Array1::<u32>::zeros(3);
-    agreed(each_reader!(&archive.bytes(), |npz| {
+    let error = agreed(each_reader!(&archive.bytes(), |npz| {
         let npz = npz.unwrap();
         the_others_read(&npz, &["x"]);
         let member = npz.member("x").unwrap();
@@ -257,7 +264,8 @@ fn broken_copy(archive: &Archive) -> Error {
             member.read::<u32, Ix1>().expect_err("read"),
             member.read_into(destination.view_mut()).expect_err("read_into"),
         ])
-    }))
+    }));
+    assert_about_x(archive, error)
 }
 
 #[test]
@@ -290,8 +298,11 @@ fn z27_a_checksum_is_held_against_what_is_copied_and_against_a_borrow_on_request
         let always = OpenOptions::new().verify(Verify::Always);
         each_reader!(&bytes, always, |npz| {
             let npz = npz.unwrap();
-            assert_rule!(npz.read::<u8, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
-            assert_rule!(npz.get::<u8, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+            the_others_read(&npz, &["x"]);
+            for error in [npz.read::<u8, Ix1>("x").unwrap_err(), npz.get::<u8, Ix1>("x").unwrap_err()] {
+                assert_rule!(error, "Z27", K::Checksum { .. });
+                assert_eq!(error.member(), Some("x"));
+            }
         });
     }
     let bytes = damaged(with_x(stored("x.npy", &x)));
@@ -307,11 +318,12 @@ fn z27_a_checksum_is_held_against_what_is_copied_and_against_a_borrow_on_request
 fn z27_an_array_without_elements_has_a_checksum_too() {
     let mut archive = with_x(deflated("x.npy", &u32s(&[])));
     both(&mut archive, X, |header| header.crc32 ^= 1);
-    each_reader!(&archive.bytes(), |npz| {
+    let error = agreed(each_reader!(&archive.bytes(), |npz| {
         let npz = npz.unwrap();
-        assert_rule!(npz.read::<u32, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
-        assert_rule!(npz.get::<u32, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
-    });
+        the_others_read(&npz, &["x"]);
+        agreed([npz.read::<u32, Ix1>("x").unwrap_err(), npz.get::<u32, Ix1>("x").unwrap_err()])
+    }));
+    assert_rule!(assert_about_x(&archive, error), "Z27", K::Checksum { .. });
 }
 
 // Z26, Z27: the other methods
@@ -355,9 +367,11 @@ fn z27_content_of_another_method_that_differs_from_its_checksum_is_refused() {
             both(&mut archive, X, |header| header.crc32 = wrong);
             let error = agreed(each_reader!(&archive.bytes(), |npz| {
                 let npz = npz.unwrap();
+                the_others_read(&npz, &["x"]);
                 let member = npz.member("x").unwrap();
                 agreed([member.bytes().unwrap_err(), member.verify().unwrap_err()])
             }));
+            let error = assert_about_x(&archive, error);
             assert_rule!(error, "Z27", K::Checksum { computed, stored } if (*computed, *stored) == (sum, wrong));
             each_reader!(&archive.bytes(), OpenOptions::new().verify(Verify::Never), |npz| {
                 assert_eq!(*npz.unwrap().member("x").unwrap().bytes().unwrap(), content);

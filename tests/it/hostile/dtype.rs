@@ -2,14 +2,14 @@
 
 use npzmap::{Dtype, Error, ErrorKind as K, Fault};
 
-use super::array::{archives, bad_text, descr};
+use super::array::{At, about_x, archives, bad_text, descr};
 use super::*;
 use crate::forge::{npy, preamble};
 
 #[test]
 fn n11_a_code_that_numpy_does_not_print_is_refused() {
     let codes = "<; |; f; <f; 4; <f3; <f1; <f32; <u3; <i16; <b2; <c4; <c64; <f04; <f 4; <<f4; !f4; float32; int; d; \
-     ?; <T; |T16; |a5; i4,f8; 3f4; f4,; (3,)f4; <U-1; <U; <U4294967296; <U1073741824; |V2147483648; \
+     ?; <T; |T16; |a5; i4,f8; 3f4; f4,; (3,)f4; <U-1; <U; <U4294967296; <U1073741824; <U536870912; >U536870912; |V2147483648; \
      |V99999999999999999999; |O4; |O16; <M4; <M8[]; <M8[x]; <M8[0s]; <M8[generic]; <M8[D/2]; <M8[s; \
      <M8s]; <M8[2147483648s]; <m8[01s]; <f4[s]; é4; datetime64[ms]; <u4\\n; <G8";
     for code in codes.split("; ").chain(["", "<f4 ", " <f4"]) {
@@ -78,15 +78,22 @@ fn n11_a_field_that_is_none_is_refused() {
 #[track_caller]
 fn bad_text_anywhere(text: &str) -> Error {
     let content = [preamble((1, 0), text.replace('^', "")), vec![0; 12]].concat();
-    agreed(archives(&content).iter().flat_map(|archive| {
-        each_reader!(&archive.bytes(), |npz| {
+    refused_header(&content)
+}
+
+/// Every reader refuses the header, at a byte of it, and reads the other members.
+#[track_caller]
+fn refused_header(content: &[u8]) -> Error {
+    let archives = archives(content);
+    let errors = archives.each_ref().map(|archive| {
+        agreed(each_reader!(&archive.bytes(), |npz| {
             let npz = npz.unwrap();
             the_others_read(&npz, &["x"]);
-            let error = npz.member("x").unwrap().header().expect_err(text);
-            // Kind alone: offsets are the file's in one of them.
-            Error::from(error.into_kind())
-        })
-    }))
+            let member = npz.member("x").unwrap();
+            agreed([member.header().expect_err("header"), member.read::<u32, Ix1>().expect_err("read")])
+        }))
+    });
+    about_x(&archives, errors, At::Header)
 }
 
 /// A record within a record, and so on.
@@ -129,6 +136,21 @@ fn l2_a_dtype_has_at_most_32_levels() {
 }
 
 #[test]
+fn l2_a_hundred_thousand_brackets_take_neither_the_stack_nor_long() {
+    let refused = |text: String| refused_header(&[preamble((2, 0), text), vec![0; 12]].concat());
+    for bracket in ["(", "[", "{", "[(", "[('a', ", "{'descr': "] {
+        // As the header, and in the place of its dtype, where not all of them are the beginning of one.
+        for text in [bracket.repeat(100_000), descr(&bracket.repeat(100_000))] {
+            assert!(matches!(refused(text).kind().rule(), Some("N5" | "N7" | "N11" | "L2")), "{bracket}");
+        }
+    }
+    // What would be a dtype, were it not for the depth.
+    for text in [nested(100_000), nested_arrays(100_000)] {
+        assert_rule!(refused(descr(&text)), "L2", K::LimitExceeded { .. });
+    }
+}
+
+#[test]
 fn l3_a_dtype_has_at_most_4096_fields() {
     let fields = |count: usize, one: &str| {
         let fields: Vec<String> = (0..count).map(|number| one.replace("NAME", &number.to_string())).collect();
@@ -155,15 +177,9 @@ fn l3_a_dtype_has_at_most_4096_fields() {
 #[track_caller]
 fn assert_limit(text: &str, most: u64) {
     let content = [preamble((2, 0), descr(text)), vec![0; 12]].concat();
-    for archive in archives(&content) {
-        let error = agreed(each_reader!(&archive.bytes(), |npz| {
-            let npz = npz.unwrap();
-            the_others_read(&npz, &["x"]);
-            npz.member("x").unwrap().header().unwrap_err()
-        }));
-        assert_rule!(error, "L3", K::LimitExceeded { limit, found, .. } if *limit == most && found > limit);
-        assert_eq!(error.kind().fault(), Fault::Limit);
-    }
+    let error = refused_header(&content);
+    assert_rule!(error, "L3", K::LimitExceeded { limit, found, .. } if *limit == most && found > limit);
+    assert_eq!(error.kind().fault(), Fault::Limit);
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! The end of the file and the directory, by which an archive is opened: Z8 to Z13.
+//! The end of the file and the directory, by which an archive is opened: Z8 to Z11.
 
 use ndarray::Ix1;
 use npzmap::{ErrorKind as K, Npz};
 
+use super::zip64::{wide, with_zip64};
 use super::*;
 use crate::forge::{End, WIDE, WIDE16, Zip64};
 
@@ -161,19 +162,6 @@ fn z9_a_comment_that_is_shorter_than_the_bytes_behind_the_record_leaves_some_ove
 
 fn prefixed(prefix: &[u8]) -> Archive {
     built(|archive| archive.prefix = prefix.into())
-}
-
-fn with_zip64(mut archive: Archive) -> Archive {
-    archive.zip64 = Some(Zip64::new());
-    archive.lay_out();
-    archive
-}
-
-/// All fields of the end record refer to the zip64 one.
-fn wide(archive: &mut Archive) {
-    let end = &mut archive.end;
-    (end.disk, end.first_disk, end.disk_entries, end.entries) = (WIDE16, WIDE16, WIDE16, WIDE16);
-    (end.size, end.offset) = (WIDE, WIDE);
 }
 
 #[test]
@@ -437,183 +425,5 @@ fn z11_bytes_of_the_directory_that_are_no_record_are_refused() {
             assert_rule!(error, "Z11", K::BadDirectory { .. });
             assert_eq!(error.offset(), Some(at));
         }
-    }
-}
-
-// Z12
-
-#[test]
-fn z12_several_disks_are_refused() {
-    for disk in [1, 2, WIDE16] {
-        let lies: [fn(&mut End, u16); 3] =
-            [|end, disk| end.disk = disk, |end, disk| end.first_disk = disk, |end, disk| end.disk_entries = disk];
-        for tell in lies {
-            let archive = lie(|archive| tell(&mut archive.end, disk));
-            let error = unopened(&archive.bytes());
-            assert_rule!(error, "Z12", K::MultiDisk { found, .. } if *found == u64::from(disk));
-            assert_eq!(error.offset(), Some(archive.end_at()));
-        }
-    }
-}
-
-type Lie = fn(&mut Zip64);
-
-#[test]
-fn z12_several_disks_are_refused_in_the_zip64_records() {
-    let lies: [(bool, Lie); 7] = [
-        (false, |zip64| zip64.locator_disk = 1),
-        (false, |zip64| zip64.disks = 2),
-        (false, |zip64| zip64.disks = WIDE),
-        (true, |zip64| zip64.disk = 1),
-        (true, |zip64| zip64.first_disk = 1),
-        (true, |zip64| zip64.disk_entries = 2),
-        (true, |zip64| zip64.disk_entries = u64::MAX),
-    ];
-    for (in_record, tell) in lies {
-        let mut archive = with_zip64(three());
-        wide(&mut archive);
-        tell(archive.zip64.as_mut().unwrap());
-        let error = unopened(&archive.bytes());
-        assert_rule!(error, "Z12", K::MultiDisk { .. });
-        let at = if in_record { archive.directory_end() } else { archive.end_at() - 20 };
-        assert_eq!(error.offset(), Some(at));
-    }
-    // Some writers count no disk where there is one.
-    let mut archive = with_zip64(three());
-    archive.zip64.as_mut().unwrap().disks = 0;
-    reads(&archive, 3);
-}
-
-#[test]
-fn z12_a_member_on_another_disk_is_refused_and_the_others_read() {
-    for disk in [1, WIDE16 - 1, WIDE16] {
-        let error = refused(&lie(|archive| archive.records[X].disk = disk), "x");
-        assert_rule!(error, "Z12", K::MultiDisk { found, .. } if *found == u64::from(disk));
-    }
-}
-
-// Z13
-
-#[test]
-fn z13_a_zip64_end_record_reads_with_and_without_need() {
-    let mut archive = with_zip64(three());
-    reads(&archive, 3);
-    wide(&mut archive);
-    reads(&archive, 3);
-    for length in [9, 4000, WIDE16] {
-        archive.end.comment = vec![b'c'; length.into()];
-        archive.end.comment_length = length;
-        reads(&archive, 3);
-    }
-    let mut empty = with_zip64(Archive::new(Vec::new()));
-    reads(&empty, 0);
-    wide(&mut empty);
-    reads(&empty, 0);
-}
-
-/// An archive with a zip64 end record that all classic fields refer to, and a lie in it.
-fn zip64(tell: impl FnOnce(&mut Zip64)) -> Archive {
-    let mut archive = with_zip64(three());
-    wide(&mut archive);
-    tell(archive.zip64.as_mut().unwrap());
-    archive
-}
-
-#[track_caller]
-fn bad_zip64(archive: &Archive) -> Error {
-    let error = unopened(&archive.bytes());
-    assert_rule!(error, "Z13", K::BadZip64 { found, expected, .. } if found != expected);
-    error
-}
-
-#[test]
-fn z13_a_locator_that_leads_elsewhere_is_refused() {
-    let so = zip64(|_| ()).directory_end();
-    for offset in [0, so - 1, so + 1, so + 56, 1 << 32, u64::MAX] {
-        let error = bad_zip64(&zip64(|zip64| zip64.locator_offset = offset));
-        assert!(matches!(error.kind(), K::BadZip64 { found, expected, .. } if (*found, *expected) == (offset, so)));
-    }
-    // Behind a prefix, where it is moved with everything else.
-    let mut archive = zip64(|_| ());
-    archive.prefix = b"#!/bin/sh\n".into();
-    archive.zip64.as_mut().unwrap().locator_offset += 10;
-    bad_zip64(&archive);
-}
-
-#[test]
-fn z13_a_locator_before_which_no_record_ends_is_refused() {
-    let archive = zip64(|zip64| zip64.signature = *b"PK\x06\x05");
-    assert_eq!(bad_zip64(&archive).offset(), Some(archive.end_at() - 20));
-    // Extensible data, whether the length counts it or not.
-    for length in [44, 48] {
-        bad_zip64(&zip64(|zip64| (zip64.length, zip64.extensible) = (length, vec![0; 4])));
-        bad_zip64(&zip64(|zip64| (zip64.length, zip64.extensible) = (length, vec![0; 60])));
-    }
-    // A locator at the start of the file, without a record.
-    let archive = zip64(|_| ());
-    let bytes = archive.bytes();
-    for keep in [0, 55] {
-        bad_zip64_bytes(&bytes[usize::try_from(archive.end_at() - 20 - keep).unwrap()..]);
-    }
-}
-
-#[track_caller]
-fn bad_zip64_bytes(bytes: &[u8]) {
-    assert_rule!(unopened(bytes), "Z13", K::BadZip64 { .. });
-}
-
-#[test]
-fn z13_a_record_of_another_length_is_refused() {
-    for length in [0, 43, 45, 56, 1 << 32, u64::MAX] {
-        let archive = zip64(|zip64| zip64.length = length);
-        let error = bad_zip64(&archive);
-        assert!(matches!(error.kind(), K::BadZip64 { found, expected: 44, .. } if *found == length));
-        assert_eq!(error.offset(), Some(archive.directory_end()));
-    }
-}
-
-#[test]
-fn z13_a_directory_that_does_not_end_at_the_record_is_refused() {
-    let sound = zip64(|_| ()).zip64.unwrap();
-    for size in [0, sound.size - 1, sound.size + 1, sound.size + sound.offset + 1, 1 << 32, u64::MAX] {
-        bad_zip64(&zip64(|zip64| zip64.size = size));
-    }
-    for offset in [0, sound.offset - 1, sound.offset + 1, 1 << 32, u64::MAX] {
-        bad_zip64(&zip64(|zip64| zip64.offset = offset));
-    }
-}
-
-#[test]
-fn z13_a_classic_field_that_differs_from_its_wide_twin_is_refused() {
-    let lies: [fn(&mut End); 6] = [
-        |end| end.disk = 1,
-        |end| end.first_disk = 1,
-        |end| end.disk_entries += 1,
-        |end| end.entries -= 1,
-        |end| end.size += 1,
-        |end| end.offset -= 1,
-    ];
-    for tell in lies {
-        let mut archive = with_zip64(three());
-        tell(&mut archive.end);
-        assert_eq!(bad_zip64(&archive).offset(), Some(archive.end_at()));
-        let mut archive = with_zip64(three());
-        tell(&mut archive.end);
-        archive.prefix = b"#!/bin/sh\n".into();
-        bad_zip64(&archive);
-    }
-}
-
-#[test]
-fn z13_without_its_locator_a_zip64_end_record_is_nothing() {
-    // The classic fields are right, but for the bytes between the directory and the end record.
-    for (signature, gap) in [(*b"PK\x06\x08", vec![]), (*b"PK\x06\x07", vec![0])] {
-        let mut archive = with_zip64(three());
-        let zip64 = archive.zip64.as_mut().unwrap();
-        (zip64.locator_signature, zip64.gap) = (signature, gap);
-        assert_rule!(unopened(&archive.bytes()), "Z11", K::BadDirectory { .. });
-        // All ones refer to nothing.
-        (archive.end.size, archive.end.offset) = (WIDE, WIDE);
-        assert_rule!(unopened(&archive.bytes()), "Z11", K::DirectoryMismatch { field: "size", found: 0xffff_ffff, .. });
     }
 }

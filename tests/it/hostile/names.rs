@@ -24,13 +24,15 @@ fn bad_name(archive: &Archive, rule: &str, indices: &[usize], keys: &[&str]) {
     let bytes = archive.bytes();
     each_reader!(&bytes, |npz| {
         let npz = npz.unwrap();
-        let mut errors: Vec<Error> = Vec::new();
+        // Each with the records that it may point to.
+        let mut errors: Vec<(Error, &[usize])> = Vec::new();
         for (index, member) in npz.members().enumerate() {
             match member.read::<u32, Ix1>() {
                 Err(error) => {
                     assert!(indices.contains(&index), "{error:?}");
                     assert!(member.bytes().is_err() && member.verify().is_err() && member.header().is_err());
-                    errors.push(error);
+                    let at = indices.iter().position(|known| *known == index).unwrap();
+                    errors.push((error, &indices[at..=at]));
                 }
                 Ok(array) => {
                     assert!(!indices.contains(&index), "{member:?} is read");
@@ -42,9 +44,10 @@ fn bad_name(archive: &Archive, rule: &str, indices: &[usize], keys: &[&str]) {
                 }
             }
         }
-        errors.extend(keys.iter().map(|key| npz.read::<u32, Ix1>(key).expect_err(key)));
-        for error in errors {
+        errors.extend(keys.iter().map(|key| (npz.read::<u32, Ix1>(key).expect_err(key), indices)));
+        for (error, about) in errors {
             assert!(error.member().is_some());
+            assert!(about.iter().any(|index| error.offset() == Some(archive.record_at(*index))), "{error:?}");
             assert_rule!(error, rule, K::BadName { .. });
         }
         assert_eq!(npz.len(), archive.records.len());
