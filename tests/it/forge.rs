@@ -138,7 +138,7 @@ impl Header {
         [&flags[..], &method, &date.to_le_bytes(), &crc32, &compressed_size, &size, &name, &extra].concat()
     }
 
-    fn local_bytes(&self) -> Vec<u8> {
+    pub(crate) fn local_bytes(&self) -> Vec<u8> {
         [&self.signature[..], &self.version, &self.common(), &self.name, &self.extra].concat()
     }
 

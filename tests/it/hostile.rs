@@ -47,6 +47,7 @@ macro_rules! assert_rule {
 }
 
 mod array;
+mod cost;
 mod data;
 mod dtype;
 mod elements;
@@ -344,6 +345,7 @@ fn every_row_has_a_case_and_every_case_has_a_row() {
     assert!(rows.len() >= 54, "the rows are found: {rows:?}");
     let sources = [
         include_str!("hostile/array.rs"),
+        include_str!("hostile/cost.rs"),
         include_str!("hostile/data.rs"),
         include_str!("hostile/dtype.rs"),
         include_str!("hostile/elements.rs"),

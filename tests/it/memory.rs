@@ -29,14 +29,14 @@ thread_local! {
 
 /// What some work took on its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cost {
+pub(crate) struct Cost {
     allocations: usize,
     /// Those of at least as many bytes as were asked about.
     large: usize,
     /// Bytes that it left allocated.
     live: isize,
     /// Bytes that were allocated at one time.
-    peak: isize,
+    pub(crate) peak: isize,
 }
 
 fn allocated(size: usize) {
@@ -100,7 +100,7 @@ fn cost_of<R>(large: usize, work: impl FnOnce() -> R) -> (R, Cost) {
     (result, cost)
 }
 
-fn cost<R>(work: impl FnOnce() -> R) -> (R, Cost) {
+pub(crate) fn cost<R>(work: impl FnOnce() -> R) -> (R, Cost) {
     cost_of(usize::MAX, work)
 }
 
@@ -280,7 +280,7 @@ struct Way {
 const STORED: Way = Way { method: CompressionMethod::Stored, state: 4 << 10 };
 const DEFLATED: Way = Way { method: CompressionMethod::Deflated, state: 64 << 10 };
 /// A file's data goes through this.
-const INPUT: isize = (256 + 8) << 10;
+pub(crate) const INPUT: isize = (256 + 8) << 10;
 
 /// One of the types that are copied.
 trait Copied: Element + PartialEq + Debug {
@@ -845,7 +845,7 @@ fn refused_by_both(bytes: &[u8], options: OpenOptions, most: isize, is: impl Fn(
     refused(&options.open(opened.file.path()).unwrap(), "a", most + INPUT, &is);
 }
 
-const LITTLE: isize = 64 << 10;
+pub(crate) const LITTLE: isize = 64 << 10;
 
 #[test]
 fn a_shape_that_lies_allocates_nothing() {
