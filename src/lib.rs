@@ -71,6 +71,8 @@ mod source;
 mod split;
 mod stream;
 mod take;
+#[cfg(feature = "rayon")]
+mod threads;
 #[cfg(feature = "write")]
 mod writer;
 

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::container::decode::BLOCK;
 use crate::error::Result;
 use crate::source::Source;
+use crate::threads;
 
 /// Below this, starting the threads costs what they gain.
 const LEAST: u64 = 16 << 20;
@@ -81,7 +82,7 @@ enum Readable<'a> {
 
 impl<'a> Readable<'a> {
     fn of<S: Source>(source: &'a S, length: u64) -> Option<Self> {
-        if length < LEAST || rayon::current_num_threads() < 2 {
+        if length < LEAST || threads::count() < 2 {
             return None;
         }
         source.as_slice().map(Readable::Slice).or_else(|| source.as_sync().map(Readable::Source))

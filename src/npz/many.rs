@@ -32,11 +32,9 @@ impl<S: Source + Sync> Npz<S> {
     pub fn read_many<T: Element, D: Dimension>(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Array<T, D>>> {
         let read = |key: &_| self.read(AsRef::<str>::as_ref(key));
         #[cfg(feature = "rayon")]
+        // Not collected at once: the error would be that of whichever fails first.
         {
-            use rayon::prelude::*;
-            // Not collected at once: the error would be that of whichever fails first.
-            let results: Vec<Result<_>> = keys.par_iter().map(read).collect();
-            results.into_iter().collect()
+            crate::threads::map(keys.iter().collect(), read).into_iter().collect()
         }
         #[cfg(not(feature = "rayon"))]
         keys.iter().map(read).collect()
@@ -72,10 +70,7 @@ impl<S: Source + Sync> Npz<S> {
         };
         #[cfg(feature = "rayon")]
         {
-            use rayon::prelude::*;
-            let members: Vec<_> = self.members().collect();
-            let results: Vec<Result<_>> = members.into_par_iter().filter_map(read).collect();
-            results.into_iter().collect()
+            crate::threads::map(self.members().collect(), read).into_iter().flatten().collect()
         }
         #[cfg(not(feature = "rayon"))]
         self.members().filter_map(read).collect()
@@ -107,10 +102,7 @@ impl<S: Source + Sync> Npz<S> {
         };
         #[cfg(feature = "rayon")]
         {
-            use rayon::prelude::*;
-            let members: Vec<_> = self.members().collect();
-            let results: Vec<Result<()>> = members.into_par_iter().map(verify).collect();
-            results.into_iter().collect()
+            crate::threads::map(self.members().collect(), verify).into_iter().collect()
         }
         #[cfg(not(feature = "rayon"))]
         self.members().try_for_each(verify)

@@ -45,10 +45,9 @@ impl<S: Sink> NpzWriter<S> {
 mod side_by_side {
     use std::iter::Peekable;
 
-    use rayon::prelude::*;
-
     use super::*;
     use crate::archive::SUFFIX;
+    use crate::threads;
     use crate::writer::body::Body;
     use crate::writer::member::{IN_MEMORY, deflate_in_memory};
     use crate::writer::options::Coding;
@@ -59,7 +58,7 @@ mod side_by_side {
             arrays: impl Iterator<Item = (K, &'a dyn Save)>,
             coding: Coding,
         ) -> Result<()> {
-            let threads = rayon::current_num_threads();
+            let threads = threads::count();
             let mut arrays = arrays.peekable();
             while arrays.peek().is_some() {
                 let (keys, some): (Vec<K>, Vec<&dyn Save>) = wave(&mut arrays, threads).into_iter().unzip();
@@ -69,7 +68,7 @@ mod side_by_side {
                     }
                     Coding::Store => Ok(None),
                 };
-                let deflated: Vec<Result<_>> = some.par_iter().map(deflate).collect();
+                let deflated: Vec<Result<_>> = threads::map(some.iter().collect(), deflate);
                 for ((key, array), deflated) in keys.iter().zip(some).zip(deflated) {
                     self.named(key.as_ref(), SUFFIX, |writer, name| match deflated? {
                         Some(Some((data, sizes))) => writer.write_deflated(name, &data, sizes),

@@ -6,6 +6,7 @@ mod changed;
 mod cost;
 mod counting;
 mod elements;
+mod faults;
 mod fields;
 mod fixtures;
 mod forge;
