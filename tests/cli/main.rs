@@ -11,6 +11,7 @@ mod completions;
 mod convert;
 mod diff;
 mod extract;
+mod faults;
 mod interrupt;
 mod ls;
 mod pack;

@@ -1,6 +1,6 @@
 //! The elements of an array in C order, whatever order they lie in, in bounded memory where that is possible.
 
-use npzmap::{Header, Order, Source, Stream};
+use npzmap::{Header, Order, Stream};
 
 use crate::args::Reading;
 use crate::exit::Result;
@@ -47,7 +47,7 @@ pub(crate) fn in_c_order<T>(
     }
     reading.check(&entry.key(), header.nbytes())?;
     let bytes = entry.stream_elements(|header, stream| {
-        let mut bytes = vec![0; header.nbytes()];
+        let mut bytes = entry.zeroed(header.nbytes())?;
         stream.pull(&mut bytes).map(|()| bytes)
     })?;
     let all = std::cell::Cell::new(bytes);
@@ -61,14 +61,14 @@ const SPAN: usize = 1 << 20;
 fn gather(entry: &Entry<'_>, header: &Header, at: u64, from: usize, count: usize) -> Result<Vec<u8>> {
     let item = header.dtype().item_size();
     let (column, part) = (header.shape()[0] * item, count * item);
-    let mut bytes = vec![0; header.nbytes() / column * part];
+    let mut bytes = entry.zeroed(header.nbytes() / column * part)?;
     let together = (SPAN / column).max(1);
     let mut span = Vec::new();
     for (group, pieces) in bytes.chunks_mut(together * part).enumerate() {
         let offset = at + (group * together * column + from * item) as u64;
         let columns = pieces.len() / part;
         span.resize((columns - 1) * column + part, 0);
-        entry.source().read_exact_at(offset, &mut span).map_err(npzmap::Error::from)?;
+        entry.read_exact_at(offset, &mut span)?;
         for (to, from) in pieces.chunks_exact_mut(part).zip(span.chunks(column)) {
             to.copy_from_slice(&from[..part]);
         }

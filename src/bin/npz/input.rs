@@ -175,6 +175,21 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Bytes of the file; an error says whose.
+    pub(crate) fn read_exact_at(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        self.source().read_exact_at(offset, bytes).map_err(|error| self.unreadable(&error))
+    }
+
+    /// Zeros, if the system has so much memory; an error says for what.
+    pub(crate) fn zeroed(&self, count: usize) -> Result<Vec<u8>> {
+        let bytes = bytemuck::allocation::try_zeroed_vec(count);
+        bytes.map_err(|()| self.unreadable(&ErrorKind::OutOfMemory { bytes: count as u64 }))
+    }
+
+    fn unreadable(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::new(Code::Unreadable, format!("{}: {error}", Escaped(&self.key())))
+    }
+
     /// A plain file has none.
     pub(crate) fn crc32(&self) -> Option<u32> {
         match self {
@@ -232,10 +247,10 @@ impl<'a> Entry<'a> {
         };
         match self {
             Entry::Member(member) => member.stream(|stream| pass(&mut |block| Ok(stream.read_exact(block)?))),
-            Entry::Plain(plain) => {
-                let (source, mut at): (&ReadAt, u64) = (plain.npy.source(), 0);
+            Entry::Plain(_) => {
+                let mut at = 0;
                 pass(&mut |block| {
-                    source.read_exact_at(at, block).map_err(Error::from)?;
+                    self.read_exact_at(at, block)?;
                     at += block.len() as u64;
                     Ok(())
                 })

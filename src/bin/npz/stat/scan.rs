@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use npzmap::{Error, Header, Source};
+use npzmap::Header;
 use rayon::prelude::*;
 
 use crate::args::Reading;
@@ -86,8 +86,7 @@ pub(super) fn scan<P: Pass>(
     let starts: Vec<usize> = (0..header.nbytes()).step_by(sizes.task).collect();
     let read = |bytes: &mut Vec<u8>, range: Range<usize>| {
         bytes.resize(range.len(), 0);
-        let read = entry.source().read_exact_at(offset + range.start as u64, bytes);
-        read.map_err(|error| Failure::Archive(Error::from(error)))
+        entry.read_exact_at(offset + range.start as u64, bytes)
     };
     for wave in starts.chunks(WAVE) {
         let work = |(bytes, scratch): &mut (Vec<u8>, P::Scratch), start: &usize| {
@@ -122,7 +121,7 @@ fn preamble(entry: &Entry<'_>, header: &Header, offset: u64) -> Result<crc32fast
     let mut crc = crc32fast::Hasher::new();
     let mut bytes = vec![0; header.preamble_size()];
     let start = offset.saturating_sub(bytes.len() as u64);
-    entry.source().read_exact_at(start, &mut bytes).map_err(|error| Failure::Archive(Error::from(error)))?;
+    entry.read_exact_at(start, &mut bytes)?;
     crc.update(&bytes);
     Ok(crc)
 }

@@ -1,0 +1,169 @@
+//! What the system does to a run: files that change while they are read, what is no file, memory that is not granted.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::forge::{self, Archive, deflated, stored};
+use crate::run::{Folder, Outcome, run};
+
+/// The elements of `x`: many times what a pipe and a block hold.
+const LENGTH: usize = 16 << 20;
+
+fn archive(folder: &Folder) -> (String, Vec<u8>, Archive) {
+    let elements: Vec<u8> = (0..LENGTH).map(|number| (number % 251) as u8).collect();
+    let content = forge::npy("'|u1'", &format!("({LENGTH},)"), &elements);
+    let archive = Archive::new(vec![stored("x.npy", &content), stored("y.npy", &forge::u32s(&[1]))]);
+    (folder.write("a.npz", archive.bytes()), content, archive)
+}
+
+/// `npz cat`, stopped in the middle: it has written a little, and waits until somebody reads the pipe.
+struct Stopped {
+    child: Child,
+    first: Vec<u8>,
+}
+
+impl Stopped {
+    fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_npz"));
+        let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut first = vec![0; 1000];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        Stopped { child, first }
+    }
+
+    /// Lets it go on to its end, which must be one of its own.
+    fn go_on(mut self) -> Outcome {
+        let mut out = self.first;
+        self.child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        let code = output.status.code();
+        Outcome { code: code.expect("no signal"), out, errors: String::from_utf8(output.stderr).unwrap() }
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_while_it_is_read_is_exit_code_3_and_no_signal() {
+    let folder = Folder::new();
+    let (path, content, _) = archive(&folder);
+    let plain = folder.write("x.npy", &content);
+    for (args, file) in
+        [(vec!["cat", &path, "x"], &path), (vec!["cat", "--raw", &path, "x"], &path), (vec!["cat", &plain], &plain)]
+    {
+        let whole = fs::read(file).unwrap();
+        for keep in [whole.len() as u64 / 2, 0] {
+            let stopped = Stopped::start(&args);
+            File::options().write(true).open(file).unwrap().set_len(keep).unwrap();
+            let outcome = stopped.go_on();
+            assert_eq!(outcome.code, 3, "{args:?} {}", outcome.errors);
+            assert!(outcome.errors.contains("x: failed to fill whole buffer"), "{}", outcome.errors);
+            assert_eq!(outcome.errors.lines().count(), 1, "{}", outcome.errors);
+            // What came out is the file's, up to where it was cut off.
+            let begin = if args.contains(&"--raw") { 128 } else { 0 };
+            assert!(outcome.out.len() < content.len() - begin && content[begin..].starts_with(&outcome.out));
+            fs::write(file, &whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_while_it_is_read_is_read_to_its_end() {
+    let folder = Folder::new();
+    let (path, content, _) = archive(&folder);
+    let stopped = Stopped::start(&["cat", &path, "x"]);
+    let other = folder.write("other.npz", Archive::new(vec![stored("x.npy", &forge::u32s(&[1]))]).bytes());
+    fs::rename(other, &path).unwrap();
+    let outcome = stopped.go_on();
+    assert_eq!((outcome.code, &*outcome.errors), (0, ""));
+    assert!(outcome.out == content);
+}
+
+#[test]
+fn a_file_that_is_overwritten_while_it_is_read_is_told_by_the_crc() {
+    let folder = Folder::new();
+    let (path, content, mut archive) = archive(&folder);
+    let stopped = Stopped::start(&["cat", &path, "x"]);
+    *archive.entries[0].data.last_mut().unwrap() ^= 1;
+    // The same file, not cut off before it is written.
+    File::options().write(true).open(&path).unwrap().write_all(&archive.bytes()).unwrap();
+    let outcome = stopped.go_on();
+    assert_eq!((outcome.code, outcome.out.len()), (3, content.len()), "{}", outcome.errors);
+    assert!(outcome.errors.contains(": x: ") && outcome.errors.contains("CRC-32"), "{}", outcome.errors);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_exit_code_3_and_not_waited_for() {
+    let folder = Folder::new();
+    let (fifo, one, other) = (folder.at("fifo"), folder.at("one"), folder.at("other"));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    std::os::unix::fs::symlink(&one, &other).unwrap();
+    std::os::unix::fs::symlink(&other, &one).unwrap();
+    let empty = folder.write("empty", "");
+    let folder_itself = folder.at("");
+    for (path, message) in [
+        (&*fifo, "not a regular file"),
+        (&*folder_itself, "a directory"),
+        ("/dev/zero", "not a regular file"),
+        (&*one, "symbolic links"),
+        (&*empty, "no ZIP end record in its 0 bytes"),
+        ("no such file", "No such file"),
+    ] {
+        for command in ["ls", "cat", "check", "stat"] {
+            let outcome = run([command, path]);
+            assert_eq!(outcome.code, 3, "{command} {path}: {}", outcome.errors);
+            let said = [outcome.text(), &outcome.errors].concat();
+            assert!(said.contains(message) && said.contains(path), "{command} {path}: {said}");
+        }
+    }
+}
+
+/// `npz` with an address space of so many KiB.
+#[cfg(target_os = "linux")]
+fn limited(kib: u32, args: &[&str]) -> Outcome {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -v {kib} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_npz")]);
+    let output = shell.args(args).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    Outcome { code: output.status.code().expect("no signal"), out: output.stdout, errors }
+}
+
+/// An array in Fortran order that must be held to be turned round: half a gibibyte of zeros in half a megabyte.
+#[cfg(target_os = "linux")]
+fn held(path: &Path) {
+    const ROWS: usize = 1 << 15;
+    let text = format!("{{'descr': '|u1', 'fortran_order': True, 'shape': ({}, {ROWS}), }}", ROWS / 2);
+    let mut content = forge::preamble((1, 0), format!("{text:117}\n"));
+    content.resize(content.len() + ROWS * ROWS / 2, 0);
+    let entry = deflated("x.npy", &content[..0]);
+    let mut compress = flate2::Compress::new(flate2::Compression::fast(), false);
+    let mut data = Vec::with_capacity(8 << 20);
+    compress.compress_vec(&content, &mut data, flate2::FlushCompress::Finish).unwrap();
+    let mut archive = Archive::new(vec![forge::Entry { data, ..entry }, stored("y.npy", &forge::u32s(&[7]))]);
+    let compressed = archive.entries[0].data.len();
+    for header in [&mut archive.entries[0].header, &mut archive.records[0]] {
+        header.crc32 = crc32fast::hash(&content);
+        header.size = u32::try_from(content.len()).unwrap();
+        header.compressed_size = u32::try_from(compressed).unwrap();
+    }
+    archive.lay_out();
+    fs::write(path, archive.bytes()).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_is_not_granted_is_exit_code_3_and_names_the_member() {
+    let folder = Folder::new();
+    let path = folder.at("held.npz");
+    held(Path::new(&path));
+    const KIB: u32 = 400 << 10;
+    let outcome = limited(KIB, &["cat", "--raw", "--max-array-bytes=1000000000", &path, "x"]);
+    assert_eq!((outcome.code, outcome.out.len()), (3, 0), "{}", outcome.errors);
+    assert_eq!(outcome.errors, "npz: x: no memory for 536870912 bytes\n");
+    // What is passed on block by block needs no more than it ever does.
+    let outcome = limited(KIB, &["cat", &path, "y"]);
+    assert_eq!((outcome.code, &*outcome.errors), (0, ""));
+    let outcome = limited(KIB, &["check", &path]);
+    assert_eq!((outcome.code, &*outcome.errors), (0, ""));
+}
