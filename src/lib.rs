@@ -117,3 +117,7 @@ pub use num_complex;
 #[cfg(all(doctest, feature = "mmap", feature = "write"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../SECURITY.md")]
+struct Security;

@@ -1,5 +1,6 @@
 //! One binary, a file per worry.
 
+mod ambiguous;
 mod any;
 mod borrow;
 mod changed;
