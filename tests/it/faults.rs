@@ -427,7 +427,7 @@ mod children {
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let path = folder.path().join("a.npz");
         fs::write(&path, entries(stored("x.npy", &u32s(&[1]))).bytes()).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
         assert_passed(&child("opens_what_it_may_not_read", &path, 0));
     }
 
