@@ -59,7 +59,8 @@ pub trait Source {
     /// ```
     fn size(&self) -> u64;
 
-    /// Fills `buf` with the bytes from `offset` on.
+    /// Fills `buf` with the bytes from `offset` on. What interrupts it (`Interrupted`) is for it to repeat, as that of a
+    /// file does: not every caller asks again.
     ///
     /// # Errors
     ///
@@ -92,7 +93,6 @@ pub trait Source {
         None
     }
 
-    /// The file whose bytes these are, for copies within the system.
     /// This source, if several threads may read it at once: one large array is then split over them (feature `rayon`).
     ///
     /// ```
@@ -123,6 +123,7 @@ pub trait Source {
         None
     }
 
+    // The file whose bytes these are, for copies within the system.
     #[doc(hidden)]
     fn as_file(&self) -> Option<&File> {
         None
