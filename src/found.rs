@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use crate::container::decode::{self, Coded, Content};
+use crate::container::decode::{self, BLOCK, Coded, Content};
 use crate::error::{Error, ErrorKind, Fault, Reason, Result};
 use crate::limits::Limits;
 use crate::npy::array::Elements;
 use crate::npy::header::{self, Header, Measure};
+use crate::npy::swap::Landing;
 use crate::options::{OpenOptions, Verify};
 use crate::source::{Section, Source};
 #[cfg(feature = "rayon")]
@@ -63,22 +64,26 @@ impl<'a, S: Source> Found<'a, S> {
     }
 
     /// Reads what is left of the content into memory of that size, and checks it.
-    pub(crate) fn read_to_end(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
-        self.read_next(content, bytes)?;
+    pub(crate) fn read_to_end(&self, content: &mut Content<'_>, bytes: &mut [u8], landing: Landing<'_>) -> Result<()> {
+        self.read_next(content, bytes, landing)?;
         content.finish()
     }
 
     /// Reads the next bytes of the content; by several threads, if they are all that is left, and many.
-    pub(crate) fn read_next(&self, content: &mut Content<'_>, bytes: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_next(&self, content: &mut Content<'_>, bytes: &mut [u8], landing: Landing<'_>) -> Result<()> {
         #[cfg(feature = "rayon")]
         if self.is_stored() && content.left() == bytes.len() as u64 {
             let start = self.data.end - bytes.len() as u64;
-            if let Some(crc) = split::read(self.source, start, bytes, content.is_checked())? {
+            if let Some(crc) = split::read(self.source, start, bytes, landing, content.is_checked())? {
                 content.was_read(&crc);
                 return Ok(());
             }
         }
-        content.read_exact(bytes)
+        for block in bytes.chunks_mut(landing.whole(BLOCK)) {
+            content.read_exact(block)?;
+            landing.land(block);
+        }
+        Ok(())
     }
 
     /// Reads the whole content and holds it against its CRC.

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::container::decode::BLOCK;
 use crate::error::Result;
+use crate::npy::swap::Landing;
 use crate::source::Source;
 use crate::threads;
 
@@ -19,14 +20,21 @@ const PIECE: usize = 4 << 20;
 
 /// Bytes from `start` of the source on, read by several threads, and their CRC if it is asked for. Nothing where one
 /// thread does as well, or only one may read.
-pub(crate) fn read<S: Source>(source: &S, start: u64, bytes: &mut [u8], crc: bool) -> Result<Option<Hasher>> {
+pub(crate) fn read<S: Source>(
+    source: &S,
+    start: u64,
+    bytes: &mut [u8],
+    landing: Landing<'_>,
+    crc: bool,
+) -> Result<Option<Hasher>> {
     let Some(readable) = Readable::of(source, bytes.len() as u64) else {
         return Ok(None);
     };
-    let pieces = bytes.par_chunks_mut(PIECE).enumerate().map(|(index, piece)| {
+    let (whole_piece, whole_block) = (landing.whole(PIECE), landing.whole(BLOCK));
+    let pieces = bytes.par_chunks_mut(whole_piece).enumerate().map(|(index, piece)| {
         let mut hasher = Hasher::new();
-        let mut at = start + (index * PIECE) as u64;
-        for block in piece.chunks_mut(BLOCK) {
+        let mut at = start + (index * whole_piece) as u64;
+        for block in piece.chunks_mut(whole_block) {
             match readable {
                 Readable::Slice(slice) => block.copy_from_slice(part(slice, at, block.len())?),
                 Readable::Source(source) => source.read_exact_at(at, block)?,
@@ -34,6 +42,7 @@ pub(crate) fn read<S: Source>(source: &S, start: u64, bytes: &mut [u8], crc: boo
             if crc {
                 hasher.update(block);
             }
+            landing.land(block);
             at += block.len() as u64;
         }
         Ok(hasher)

@@ -14,7 +14,8 @@ use crate::npy::array::{self, Access, Elements, Typed};
 use crate::npy::element::{Element, short_name};
 use crate::npy::header::Header;
 use crate::npy::strided::Strided;
-use crate::npy::{field, rows};
+use crate::npy::swap::Landing;
+use crate::npy::{field, fill, rows};
 use crate::options::Verify;
 use crate::source::Source;
 
@@ -108,7 +109,7 @@ impl<'a, S: Source> Found<'a, S> {
             let count = usize::try_from(content.left()).unwrap_or(usize::MAX);
             self.check_budget(count)?;
             let mut bytes = buffer::zeroed(count)?;
-            self.read_to_end(content, &mut bytes)?;
+            self.read_to_end(content, &mut bytes, Landing::AS_THEY_LIE)?;
             Ok(Cow::Owned(bytes))
         })
     }
@@ -203,7 +204,7 @@ impl<'a, S: Source> Found<'a, S> {
         self.array(self.checks_copies(), |header, content| {
             array::check::<T>(&header, typed)?;
             self.check_budget(header.nbytes())?;
-            array::read(&header, |bytes| self.read_to_end(content, bytes))
+            array::read(&header, |bytes, landing| self.read_to_end(content, bytes, landing))
         })
     }
 
@@ -211,7 +212,7 @@ impl<'a, S: Source> Found<'a, S> {
         self.array(self.checks_copies(), |header, content| {
             array::check::<T>(&header, Typed::Declared)?;
             array::check_shape(&header, destination.shape())?;
-            array::read_into(&header, destination, |bytes| self.read_next(content, bytes))?;
+            fill::read_into(&header, destination, |bytes, landing| self.read_next(content, bytes, landing))?;
             content.finish()
         })
     }
@@ -222,7 +223,7 @@ impl<'a, S: Source> Found<'a, S> {
             if any::is_text(&header) {
                 self.check_memory(array::strings_nbytes(&header))?;
             }
-            any::read(&header, |bytes| self.read_to_end(content, bytes))
+            any::read(&header, |bytes, landing| self.read_to_end(content, bytes, landing))
         })
     }
 
@@ -231,7 +232,7 @@ impl<'a, S: Source> Found<'a, S> {
             array::check_strings(&header)?;
             self.check_memory(array::strings_nbytes(&header))?;
             let mut bytes = buffer::zeroed(header.nbytes())?;
-            self.read_to_end(content, &mut bytes)?;
+            self.read_to_end(content, &mut bytes, Landing::AS_THEY_LIE)?;
             array::strings(&header, &bytes)
         })
     }
@@ -255,7 +256,7 @@ impl<'a, S: Source> Found<'a, S> {
         &self,
         range: Range<usize>,
         check: impl FnOnce(&Header) -> Result<()>,
-        read: impl FnOnce(&Header, &mut dyn FnMut(&mut [u8]) -> Result<()>) -> Result<A>,
+        read: impl FnOnce(&Header, &mut dyn FnMut(&mut [u8], Landing<'_>) -> Result<()>) -> Result<A>,
     ) -> Result<A> {
         let check = |header: &Header| {
             check(header)?;
@@ -270,16 +271,21 @@ impl<'a, S: Source> Found<'a, S> {
             // In memory there is nothing to gain by reading pieces together.
             let gap = if matches!(elements, Elements::Here { .. }) { 0 } else { rows::GAP };
             let read_at = |offset: usize, piece: &mut [u8]| self.read_piece(&header, elements, offset, piece);
-            let array = read(&part, &mut |bytes| rows.gather(bytes, gap, read_at));
+            let array = read(&part, &mut |bytes, landing| {
+                rows.gather(bytes, gap, read_at)?;
+                landing.land(bytes);
+                Ok(())
+            });
             return array.map_err(|error| in_whole(error, &rows, &header));
         }
         let always = self.verify == Verify::Always;
         self.array(always, |header, content| {
             let (part, rows) = check(&header)?;
-            let array = read(&part, &mut |bytes| {
+            let array = read(&part, &mut |bytes, landing| {
                 let skip = |content: &mut &mut Content<'_>, count: usize| content.skip(count as u64);
                 let read = |content: &mut &mut Content<'_>, piece: &mut [u8]| content.read_exact(piece);
                 rows.stream(bytes, &mut &mut *content, skip, read)?;
+                landing.land(bytes);
                 if always { content.finish() } else { Ok(()) }
             });
             array.map_err(|error| in_whole(error, &rows, &header))

@@ -9,6 +9,7 @@ use super::array;
 use super::dtype::{DatetimeUnit, Dtype, Kind};
 use super::element::Element;
 use super::header::{Header, Order};
+use super::swap::Landing;
 use crate::buffer;
 use crate::error::Result;
 
@@ -307,7 +308,7 @@ pub(crate) fn is_text(header: &Header) -> bool {
 }
 
 /// Reads an array as what it is. `fill` fills the bytes of all elements, and has checked them.
-pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<AnyArray> {
+pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8], Landing<'_>) -> Result<()>) -> Result<AnyArray> {
     if header.dtype().has_object() {
         return Err(crate::error::ErrorKind::Pickled.into());
     }
@@ -353,8 +354,8 @@ pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8]) -> Result<()>) 
     })
 }
 
-fn read_bytes(header: &Header, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Vec<u8>> {
+fn read_bytes(header: &Header, fill: impl FnOnce(&mut [u8], Landing<'_>) -> Result<()>) -> Result<Vec<u8>> {
     let mut bytes = buffer::zeroed(header.nbytes())?;
-    fill(&mut bytes)?;
+    fill(&mut bytes, Landing::AS_THEY_LIE)?;
     Ok(bytes)
 }

@@ -1,11 +1,12 @@
 //! A header and its elements, as views and arrays. The plan comes before the work: [`access`] says what `view` and
 //! `get` will do, and they do it by the same function.
 
-use ndarray::{Array, ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeBuilder, StrideShape};
+use ndarray::{Array, ArrayView, Dimension, IxDyn, ShapeBuilder, StrideShape};
 
 use super::element::{Element, short_name};
 use super::header::{Header, Order};
-use super::{swap, text};
+use super::swap::Landing;
+use super::text;
 use crate::buffer;
 use crate::error::{ErrorKind, Reason, Result};
 
@@ -141,16 +142,14 @@ pub(crate) fn view<'a, T: Element, D: Dimension>(
     view.map(Ok).map_err(|_| payload_length(header, bytes.len()).into())
 }
 
-/// An owned array. `fill` fills the bytes of all elements, as they lie in the file, and has checked them.
+/// An owned array. `fill` fills the bytes of all elements, and has checked them.
 pub(crate) fn read<T: Element, D: Dimension>(
     header: &Header,
-    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+    fill: impl FnOnce(&mut [u8], Landing<'_>) -> Result<()>,
 ) -> Result<Array<T, D>> {
     check_dimension::<D>(header.shape().len())?;
     let mut bits = buffer::zeroed::<T::Bits>(header.count())?;
-    let bytes = bytemuck::cast_slice_mut(&mut bits);
-    fill(bytes)?;
-    swap::to_native(header.dtype(), bytes);
+    fill(bytemuck::cast_slice_mut(&mut bits), Landing::native(header.dtype()))?;
     let values = buffer::checked_vec::<T>(bits).map_err(invalid::<T>)?;
     let length = values.len();
     let array = Array::from_shape_vec(shape::<D>(header), values);
@@ -168,40 +167,6 @@ pub(crate) fn check_shape(header: &Header, expected: &[usize]) -> Result<()> {
 
 /// What is read through, where it cannot be read in place.
 pub(crate) const BLOCK: usize = 64 << 10;
-
-/// Fills memory that the caller has. `next` gives the bytes of the elements in the order in which they lie.
-pub(crate) fn read_into<T: Element, D: Dimension>(
-    header: &Header,
-    destination: ArrayViewMut<'_, T, D>,
-    mut next: impl FnMut(&mut [u8]) -> Result<()>,
-) -> Result<()> {
-    // In file order, first to last, is what iterating a C-ordered array does.
-    let mut destination = match header.order() {
-        Order::C => destination,
-        Order::Fortran => destination.reversed_axes(),
-    };
-    if let Some(bytes) = destination.as_slice_mut().and_then(buffer::plain_bytes_mut) {
-        next(bytes)?;
-        swap::to_native(header.dtype(), bytes);
-        return Ok(());
-    }
-    // Strided, or bits that must be checked before they are values: through a block.
-    let block = (BLOCK / size_of::<T>().max(1)).clamp(1, header.count().max(1));
-    let mut block = buffer::zeroed::<T::Bits>(block)?;
-    let mut values = destination.iter_mut();
-    let mut done = 0;
-    while done < header.count() {
-        let count = block.len().min(header.count() - done);
-        let bits = &mut block[..count];
-        let bytes = bytemuck::cast_slice_mut(bits);
-        next(bytes)?;
-        swap::to_native(header.dtype(), bytes);
-        let checked = buffer::checked::<T>(bits).map_err(|index| invalid::<T>(done + index))?;
-        checked.iter().zip(&mut values).for_each(|(from, to)| *to = *from);
-        done += count;
-    }
-    Ok(())
-}
 
 /// An array of strings.
 pub(crate) fn strings(header: &Header, payload: &[u8]) -> Result<Array<String, IxDyn>> {

@@ -5,6 +5,7 @@ pub(crate) mod array;
 pub(crate) mod dtype;
 pub(crate) mod element;
 pub(crate) mod field;
+pub(crate) mod fill;
 pub(crate) mod fixed;
 pub(crate) mod header;
 pub(crate) mod literal;

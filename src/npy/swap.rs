@@ -1,6 +1,35 @@
-//! From the other byte order to this machine's, in place.
+//! From the other byte order to this machine's, in place, while the bytes are still in the cache.
 
 use super::dtype::{Dtype, Scalar};
+
+/// What becomes of bytes that were read, a block at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Landing<'h> {
+    swapped: Option<&'h Dtype>,
+}
+
+impl<'h> Landing<'h> {
+    /// They stay as they lie in the file.
+    pub(crate) const AS_THEY_LIE: Self = Landing { swapped: None };
+
+    /// Elements in this machine's byte order.
+    pub(crate) fn native(dtype: &'h Dtype) -> Self {
+        Landing { swapped: (!dtype.is_native()).then_some(dtype) }
+    }
+
+    /// About as many bytes as these, in whole items.
+    pub(crate) fn whole(self, bytes: usize) -> usize {
+        let item = self.swapped.map_or(1, Dtype::item_size).max(1);
+        (bytes / item).max(1) * item
+    }
+
+    /// Of whole items, which were just read.
+    pub(crate) fn land(self, bytes: &mut [u8]) {
+        if let Some(dtype) = self.swapped {
+            to_native(dtype, bytes);
+        }
+    }
+}
 
 /// Swaps every number in `bytes`, whole items of `dtype`, that does not have this machine's byte order.
 pub(crate) fn to_native(dtype: &Dtype, bytes: &mut [u8]) {

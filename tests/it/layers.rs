@@ -59,7 +59,7 @@ const ROOMS: [&str; 21] = [
 ];
 /// The same within two of them.
 const CONTAINER: [&str; 8] = ["steps", "record", "name", "local", "directory", "end", "decode", "write"];
-const NPY: [&str; 14] = [
+const NPY: [&str; 15] = [
     "literal",
     "dtype",
     "header",
@@ -67,6 +67,7 @@ const NPY: [&str; 14] = [
     "swap",
     "text",
     "array",
+    "fill",
     "any",
     "strided",
     "rows",

@@ -9,6 +9,7 @@ mod counting;
 mod elements;
 mod faults;
 mod fields;
+mod fill;
 mod fixtures;
 mod forge;
 mod hostile;

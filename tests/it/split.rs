@@ -1,8 +1,9 @@
 //! One large stored array, split over threads.
 #![cfg(feature = "rayon")]
 
+use bytemuck::{Pod, Zeroable};
 use ndarray::Ix1;
-use npzmap::{ErrorKind, Npz, OpenOptions, Source, Verify};
+use npzmap::{ErrorKind, Npz, OpenOptions, Source, Verify, record};
 
 use crate::forge::{self, Archive};
 
@@ -106,4 +107,35 @@ fn a_large_array_is_not_checked_where_nobody_asks() {
         let array = npz.read::<u32, Ix1>("a").unwrap();
         assert_eq!((array[0], array[LARGE / 4 - 1]), (7, 0x0100_0007));
     });
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Zeroable, Pod)]
+#[repr(C)]
+struct Reading {
+    place: u32,
+    values: [u32; 2],
+}
+
+record!(Reading { place: u32, values: [u32; 2] });
+
+#[test]
+fn items_are_swapped_whole_wherever_the_pieces_that_threads_take_begin() {
+    // In records of 12 bytes, of which no piece and no block has a whole number.
+    let readings: Vec<Reading> = (0..LARGE as u32 / 12)
+        .map(|place| Reading { place, values: [place.wrapping_mul(0x9e37_79b9), !place] })
+        .collect();
+    let payload: Vec<u8> = readings
+        .iter()
+        .flat_map(|reading| [reading.place, reading.values[0], reading.values[1]])
+        .flat_map(u32::to_be_bytes)
+        .collect();
+    let content =
+        forge::npy("[('place', '>u4'), ('values', '>u4', (2,))]", &format!("({},)", readings.len()), &payload);
+    for entry in [forge::stored("a.npy", &content), forge::deflated("a.npy", &content)] {
+        let npz = Npz::new(Archive::new(vec![entry]).bytes()).unwrap();
+        for threads in [1, 3] {
+            let read = with_threads(threads, || npz.read::<Reading, Ix1>("a").unwrap());
+            assert!(read.as_slice().unwrap() == readings, "{threads}");
+        }
+    }
 }
