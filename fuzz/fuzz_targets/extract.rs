@@ -1,7 +1,6 @@
 #![no_main]
 
-#[path = "../promises.rs"]
-#[expect(dead_code, reason = "each target holds one of the promises")]
-mod promises;
+#[path = "../extract.rs"]
+mod promise;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promises::extract(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promise::extract(bytes));

@@ -1,7 +1,6 @@
 #![no_main]
 
-#[path = "../promises.rs"]
-#[expect(dead_code, reason = "each target holds one of the promises")]
-mod promises;
+#[path = "../header.rs"]
+mod promise;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promises::header(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promise::header(bytes));

@@ -1,19 +1,12 @@
-// The promises that the fuzz targets hold the library to. Plain `cargo test` holds it to them, too, with every seed
-// and every regression.
-
-#[path = "../src/bin/npz/place.rs"]
-mod place;
+// The promise of the sources. Plain `cargo test` holds the library to it, too, with every seed and every regression.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Component, Path};
+use std::io;
 
 use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Dtype, Duplicates, Element, ErrorKind, Header, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned,
-    Verify,
+    Dtype, Duplicates, Element, ErrorKind, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned, Verify,
 };
 
 /// The same bytes, read by position.
@@ -32,9 +25,9 @@ impl Source for ByPosition<'_> {
     }
 }
 
-/// Any bytes are opened and read to the end, or refused: no panic, and no allocation that the input's size does not
-/// justify. What is taken twice is the same twice, in memory and by position.
-pub(crate) fn open(bytes: &[u8]) {
+/// Whatever way leads to an array of any bytes, by slice or by position, lent or copied, whole or in part, leads to the
+/// same values, or to the same kind of error at the same place.
+pub(crate) fn sources(bytes: &[u8]) {
     let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(1 << 24));
     plain(options, bytes);
     for (verify, duplicates) in [
@@ -222,73 +215,5 @@ fn take_as<T: Element, S: InMemory>(npz: &Npz<S>, by_position: &Npz<ByPosition<'
     if let Ok(view) = npz.view::<T, IxDyn>(key) {
         assert!(got.is_view());
         assert_same(&array.view(), &view);
-    }
-}
-
-/// What a header's text means survives being printed and parsed again.
-pub(crate) fn header(bytes: &[u8]) {
-    let Ok(header) = Header::from_bytes(bytes) else {
-        return;
-    };
-    let printed = header.to_bytes();
-    assert_eq!(printed.len() % 64, 0);
-    let again = Header::from_bytes(&printed).expect("what was printed is a header");
-    assert_eq!(
-        (again.dtype(), again.shape(), again.order(), again.count()),
-        (header.dtype(), header.shape(), header.order(), header.count())
-    );
-    assert_eq!(again.to_bytes(), printed);
-    let text = header.dtype().to_string();
-    assert_eq!(&text.parse::<Dtype>().expect("what was printed is a dtype"), header.dtype());
-}
-
-/// Names that are written below a folder, as `npz extract` does: nothing outside is touched, and no link is followed.
-/// The names are separated by bytes of FF.
-pub(crate) fn extract(bytes: &[u8]) {
-    let root = tempfile::tempdir().unwrap();
-    let (folder, outside) = (root.path().join("in"), root.path().join("outside"));
-    fs::create_dir(&folder).unwrap();
-    fs::write(&outside, "untouched").unwrap();
-    #[cfg(unix)]
-    for (link, to) in [("link", "../outside"), ("out", "..")] {
-        std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
-    }
-    assert!(place::Folder::existing(&root.path().join("none")).unwrap().is_none());
-    let door = place::Folder::open(&folder).unwrap();
-    for (index, name) in bytes.split(|byte| *byte == 0xff).take(8).enumerate() {
-        let name = String::from_utf8_lossy(name);
-        let Ok(parts) = place::parts(&name) else { continue };
-        for part in &parts {
-            let components: Vec<_> = Path::new(part).components().collect();
-            assert!(matches!(components[..], [Component::Normal(same)] if same == *part), "{name:?}");
-        }
-        let overwrite = index % 2 == 0;
-        let could = door.check(&parts, overwrite).is_ok();
-        let written = door.create(&parts, overwrite).and_then(|mut file| {
-            assert!(file.temporary_path().canonicalize()?.starts_with(folder.canonicalize()?), "{name:?}");
-            file.write_all(b"content")?;
-            file.finish()
-        });
-        // A dry run refuses nothing that would be written.
-        assert!(could || written.is_err(), "{name:?}");
-        if written.is_ok() {
-            let target = folder.join(&*name);
-            assert!(target.symlink_metadata().unwrap().is_file(), "{name:?}");
-            assert_eq!(fs::read(target).unwrap(), b"content");
-            // Through no link.
-            let parent = folder.join(&*name).parent().unwrap().canonicalize().unwrap();
-            assert_eq!(
-                parent,
-                parts[..parts.len() - 1].iter().fold(folder.canonicalize().unwrap(), |at, part| at.join(part))
-            );
-        }
-    }
-    let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    left.sort();
-    assert_eq!(left, ["in", "outside"]);
-    assert_eq!(fs::read(outside).unwrap(), b"untouched");
-    #[cfg(unix)]
-    for link in ["link", "out"] {
-        assert!(folder.join(link).is_symlink());
     }
 }

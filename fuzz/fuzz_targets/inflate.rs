@@ -1,0 +1,9 @@
+#![no_main]
+
+#[path = "../../tests/it/forge.rs"]
+#[expect(dead_code, reason = "the tests have use for all of it")]
+mod forge;
+#[path = "../inflate.rs"]
+mod promise;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| promise::inflate(bytes));

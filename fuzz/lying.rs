@@ -1,0 +1,288 @@
+// The promise about lies. Plain `cargo test` holds the library to it, too, with every seed and every regression.
+
+#[path = "lying/reading.rs"]
+mod reading;
+
+use arbitrary::{Arbitrary, Unstructured};
+use npzmap::{Npz, OpenOptions, Source, Verify};
+
+use crate::forge::{self, Archive, Entry, Header, Zip64};
+
+/// A sound archive, and what is then changed in it.
+#[derive(Arbitrary, Debug)]
+struct Story {
+    members: Vec<Told>,
+    zip64: bool,
+    comment: u8,
+    prefix: u8,
+    gap: u8,
+    lies: Vec<Lie>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Told {
+    content: Vec<u8>,
+    array: bool,
+    deflated: bool,
+    wide: bool,
+    /// With a data descriptor (APPNOTE 4.3.9), and zeros in the local header.
+    described: bool,
+    padding: u8,
+    gap: u8,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Lie {
+    Local(u8, Field, Value),
+    Record(u8, Field, Value),
+    End(EndField, Value),
+    Zip64(Zip64Field, Value),
+    /// A byte of the archive as it was written.
+    Byte(u16, u8),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Field {
+    Signature,
+    Version,
+    Flags,
+    Method,
+    Crc32,
+    CompressedSize,
+    Size,
+    NameLength,
+    ExtraLength,
+    CommentLength,
+    Disk,
+    Offset,
+    Name,
+    Extra,
+}
+
+#[derive(Arbitrary, Debug)]
+enum EndField {
+    Signature,
+    Disk,
+    FirstDisk,
+    DiskEntries,
+    Entries,
+    Size,
+    Offset,
+    CommentLength,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Zip64Field {
+    Signature,
+    Length,
+    Disk,
+    FirstDisk,
+    DiskEntries,
+    Entries,
+    Size,
+    Offset,
+    LocatorSignature,
+    LocatorDisk,
+    LocatorOffset,
+    Disks,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Value {
+    Plus(i8),
+    Ones,
+    Exactly(u64),
+}
+
+impl Value {
+    fn of(self, truth: u64) -> u64 {
+        match self {
+            Value::Plus(delta) => truth.wrapping_add_signed(delta.into()),
+            Value::Ones => u64::MAX,
+            Value::Exactly(value) => value,
+        }
+    }
+}
+
+/// Cut to the field's width, as a writer would.
+macro_rules! lie {
+    ($field:expr, $value:expr) => {
+        $field = $value.of(u64::from($field)) as _
+    };
+}
+
+/// Whatever any field of an archive says, the content of each member is what a plain reading of the rules gives, or an
+/// error. Where nothing lies, it is what was put in.
+pub(crate) fn lying(bytes: &[u8]) {
+    let Ok(story) = Story::arbitrary(&mut Unstructured::new(bytes)) else { return };
+    let (bytes, truth) = story.told();
+    let expected = reading::read(&bytes);
+    if let Some(truth) = &truth {
+        let read = expected.as_ref().expect("a sound archive").iter();
+        assert!(read.map(|member| member.content.as_ref()).eq(truth.iter().map(Some)), "the reading itself");
+    }
+    for verify in [Verify::Never, Verify::Copied, Verify::Always] {
+        let options = OpenOptions::new().verify(verify);
+        hold(options.source(&bytes[..]).ok(), &expected, truth.is_some(), verify == Verify::Always);
+        hold(options.source(ByPosition(&bytes)).ok(), &expected, truth.is_some(), verify != Verify::Never);
+    }
+}
+
+/// Holds what the library reads against what is expected of it; all of it, if nothing lies.
+fn hold<S: Source>(npz: Option<Npz<S>>, expected: &Option<Vec<reading::Member>>, sound: bool, checked: bool) {
+    let Some(npz) = npz else { return assert!(!sound, "a sound archive is opened") };
+    let expected = expected.as_ref().expect("what is opened can be read");
+    assert!(npz.members().map(|member| member.name()).eq(expected.iter().map(|member| &member.name[..])));
+    for (member, expected) in npz.members().zip(expected) {
+        let content = member.bytes();
+        assert!(!sound || content.is_ok(), "{content:?}");
+        let Ok(content) = content else { continue };
+        assert_eq!(Some(&*content), expected.content.as_deref(), "{member:?}");
+        assert!(!checked || reading::crc32(&content) == member.crc32(), "{member:?}");
+        let found = npz.member(&member.text());
+        assert!(!sound || found.is_ok());
+        assert!(found.is_err() || found.is_ok_and(|found| found.name() == member.name()));
+    }
+}
+
+struct ByPosition<'a>(&'a [u8]);
+
+impl Source for ByPosition<'_> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_exact_at(offset, buf)
+    }
+}
+
+impl Story {
+    /// The archive, and what was put in if nothing lies.
+    fn told(&self) -> (Vec<u8>, Option<Vec<Vec<u8>>>) {
+        let members = &self.members[..self.members.len().min(4)];
+        let contents: Vec<Vec<u8>> = members.iter().map(Told::content).collect();
+        let entries =
+            members.iter().zip(&contents).enumerate().map(|(index, (told, content))| told.entry(index, content));
+        let mut archive = Archive::new(entries.collect());
+        // The size and the compressed size, where the record says that they do not fit.
+        for (record, told) in archive.records.iter_mut().zip(members) {
+            if told.wide {
+                record.extra = forge::zip64_extra(&[record.size.into(), record.compressed_size.into()]);
+                (record.size, record.compressed_size) = (forge::WIDE, forge::WIDE);
+            }
+        }
+        for (entry, told) in archive.entries.iter_mut().zip(members).filter(|(_, told)| told.described) {
+            let header = &mut entry.header;
+            let sizes = [header.crc32, header.compressed_size, header.size].map(u32::to_le_bytes).concat();
+            entry.after = [&b"PK\x07\x08"[..], &sizes].concat();
+            (header.crc32, header.compressed_size, header.size) = (0, 0, 0);
+            header.flags |= 8;
+            debug_assert!(told.described);
+        }
+        archive.prefix = vec![b'#'; self.prefix.into()];
+        archive.gap = vec![b' '; self.gap.into()];
+        archive.end.comment = vec![b'c'; self.comment.into()];
+        archive.zip64 = self.zip64.then(Zip64::new);
+        archive.lay_out();
+        let lies = &self.lies[..self.lies.len().min(6)];
+        lies.iter().for_each(|lie| lie.tell(&mut archive));
+        let mut bytes = archive.bytes();
+        for lie in lies {
+            if let Lie::Byte(place, value) = lie
+                && let Some(byte) = bytes.get_mut(usize::from(*place))
+            {
+                *byte = *value;
+            }
+        }
+        (bytes, lies.is_empty().then_some(contents))
+    }
+}
+
+impl Told {
+    fn content(&self) -> Vec<u8> {
+        let some = &self.content[..self.content.len().min(300)];
+        if self.array { forge::npy("'|u1'", &format!("({},)", some.len()), some) } else { some.to_vec() }
+    }
+
+    fn entry(&self, index: usize, content: &[u8]) -> Entry {
+        let name = format!("{index}{}", if self.array { ".npy" } else { "" });
+        let mut entry = if self.deflated { forge::deflated(&name, content) } else { forge::stored(&name, content) };
+        entry.gap = vec![0; self.gap.into()];
+        if self.padding > 0 {
+            entry.header.extra = forge::extra(0xd935, &vec![0; self.padding.into()]);
+        }
+        entry
+    }
+}
+
+impl Lie {
+    fn tell(&self, archive: &mut Archive) {
+        match self {
+            Lie::Local(index, field, value) => {
+                let count = archive.entries.len().max(1);
+                if let Some(entry) = archive.entries.get_mut(usize::from(*index) % count) {
+                    field.lie(&mut entry.header, *value);
+                }
+            }
+            Lie::Record(index, field, value) => {
+                let count = archive.records.len().max(1);
+                if let Some(record) = archive.records.get_mut(usize::from(*index) % count) {
+                    field.lie(record, *value);
+                }
+            }
+            Lie::End(field, value) => {
+                let end = &mut archive.end;
+                match field {
+                    EndField::Signature => lie!(end.signature[3], value),
+                    EndField::Disk => lie!(end.disk, value),
+                    EndField::FirstDisk => lie!(end.first_disk, value),
+                    EndField::DiskEntries => lie!(end.disk_entries, value),
+                    EndField::Entries => lie!(end.entries, value),
+                    EndField::Size => lie!(end.size, value),
+                    EndField::Offset => lie!(end.offset, value),
+                    EndField::CommentLength => lie!(end.comment_length, value),
+                }
+            }
+            Lie::Zip64(field, value) => {
+                let Some(zip64) = &mut archive.zip64 else { return };
+                match field {
+                    Zip64Field::Signature => lie!(zip64.signature[3], value),
+                    Zip64Field::Length => lie!(zip64.length, value),
+                    Zip64Field::Disk => lie!(zip64.disk, value),
+                    Zip64Field::FirstDisk => lie!(zip64.first_disk, value),
+                    Zip64Field::DiskEntries => lie!(zip64.disk_entries, value),
+                    Zip64Field::Entries => lie!(zip64.entries, value),
+                    Zip64Field::Size => lie!(zip64.size, value),
+                    Zip64Field::Offset => lie!(zip64.offset, value),
+                    Zip64Field::LocatorSignature => lie!(zip64.locator_signature[3], value),
+                    Zip64Field::LocatorDisk => lie!(zip64.locator_disk, value),
+                    Zip64Field::LocatorOffset => lie!(zip64.locator_offset, value),
+                    Zip64Field::Disks => lie!(zip64.disks, value),
+                }
+            }
+            Lie::Byte(..) => {} // when all is written
+        }
+    }
+}
+
+impl Field {
+    fn lie(&self, header: &mut Header, value: Value) {
+        match self {
+            Field::Signature => lie!(header.signature[3], value),
+            Field::Version => lie!(header.version[0], value),
+            Field::Flags => lie!(header.flags, value),
+            Field::Method => lie!(header.method, value),
+            Field::Crc32 => lie!(header.crc32, value),
+            Field::CompressedSize => lie!(header.compressed_size, value),
+            Field::Size => lie!(header.size, value),
+            Field::NameLength => lie!(header.name_length, value),
+            Field::ExtraLength => lie!(header.extra_length, value),
+            Field::CommentLength => lie!(header.comment_length, value),
+            Field::Disk => lie!(header.disk, value),
+            Field::Offset => lie!(header.offset, value),
+            Field::Name => header.name.iter_mut().for_each(|byte| lie!(*byte, value)),
+            Field::Extra => header.extra.extend(value.of(0).to_le_bytes()),
+        }
+    }
+}
