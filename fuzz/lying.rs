@@ -172,13 +172,12 @@ impl Story {
                 (record.size, record.compressed_size) = (forge::WIDE, forge::WIDE);
             }
         }
-        for (entry, told) in archive.entries.iter_mut().zip(members).filter(|(_, told)| told.described) {
+        for (entry, _) in archive.entries.iter_mut().zip(members).filter(|(_, told)| told.described) {
             let header = &mut entry.header;
             let sizes = [header.crc32, header.compressed_size, header.size].map(u32::to_le_bytes).concat();
             entry.after = [&b"PK\x07\x08"[..], &sizes].concat();
             (header.crc32, header.compressed_size, header.size) = (0, 0, 0);
             header.flags |= 8;
-            debug_assert!(told.described);
         }
         archive.prefix = vec![b'#'; self.prefix.into()];
         archive.gap = vec![b' '; self.gap.into()];
