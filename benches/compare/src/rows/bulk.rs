@@ -41,7 +41,7 @@ pub fn sum(site: &Site) -> Row {
                 let npy = open(shift)?;
                 Ok(Box::new(move || timed(|| Ok(npy.view::<Unaligned<f32>, Ix1>()?.sum().get()))))
             }))
-            .target(name, Bound::Faster(0.9, "aligned"));
+            .target(name, Bound::Faster(0.95, "aligned"));
     }
     row
 }
@@ -217,6 +217,6 @@ pub fn verify(site: &Site) -> Row {
         .with(ours("npzmap, mapped, two threads", true, 2))
         .with(ours("npzmap, by position, one thread", false, 1))
         .with(ours("npzmap, by position, two threads", false, 2))
-        .target("npzmap, mapped, one thread", Bound::Faster(0.8, CRC))
+        .target("npzmap, mapped, one thread", Bound::Faster(0.9, CRC))
         .target("npzmap, mapped, two threads", Bound::Faster(1.2, CRC))
 }

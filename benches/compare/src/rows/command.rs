@@ -51,5 +51,5 @@ pub fn ls(site: &Site) -> Row {
         .with(Contestant::new("npz ls", whole(binary(), vec!["ls".into(), path.clone()])))
         .with(Contestant::new("python -c", whole(python, vec!["-c".into(), script.into(), path])))
         .target("npz ls", Bound::AtMost(Duration::from_millis(10)))
-        .target("npz ls", Bound::Faster(20.0, "python -c"))
+        .target("npz ls", Bound::Faster(60.0, "python -c"))
 }

@@ -158,7 +158,7 @@ pub fn write(site: &Site, kind: &'static str) -> Row {
             .after(json!(["hold", kind, kind, 2, length])),
         )
         .target(one, Bound::Faster(least, "np.savez_compressed"))
-        .target(two, Bound::Faster(1.7, "np.savez_compressed"))
+        .target(two, Bound::Faster(2.0 * least, "np.savez_compressed"))
         .target(one, Bound::Smaller(1.01, "ours.npz", "theirs.npz"))
 }
 

@@ -63,7 +63,7 @@ pub fn big(site: &Site) -> Row {
     one_key(Row::new("open-big", title), site, "big", files::BIG_KEYS, true)
         .target(MAP, Bound::Within(1.25, FLOOR))
         .target(MAP, Bound::Faster(if site.quick { 500.0 } else { 10_000.0 }, "np.load"))
-        .target(OPEN, Bound::Faster(if site.quick { 500.0 } else { 10_000.0 }, "np.load"))
+        .target(OPEN, Bound::Faster(if site.quick { 500.0 } else { 15_000.0 }, "np.load"))
         .target(OPEN, Bound::Resident(2 << 20))
 }
 
@@ -104,7 +104,7 @@ pub fn tiny(site: &Site) -> Row {
     row.contestants.insert(1, scan(SCAN_READ, floor::scan_by_position));
     row.contestants = row.contestants.into_iter().map(Contestant::fresh).collect();
     row.target(MAP, Bound::Within(2.5, SCAN))
-        .target(OPEN, Bound::Within(1.25, SCAN_READ))
+        .target(OPEN, Bound::Within(1.0, SCAN_READ))
         .target(MAP, Bound::Faster(40.0, "safetensors, its own format"))
         .target(OPEN, Bound::Faster(40.0, "safetensors, its own format"))
         .target(MAP, Bound::Faster(200.0, "np.load"))
@@ -141,10 +141,10 @@ pub fn sparse(_site: &Site) -> Row {
             .with(touch(floor, file.clone(), key.clone(), EACH))
             .with(sum_of(mapped, rivals::npzmap_map, file.clone(), key.clone(), EACH))
             .with(sum_of(by_position, rivals::npzmap_open, file, key, EACH))
-            .target(mapped, Bound::Within(1.25, floor));
+            .target(mapped, Bound::Within(1.15, floor));
     }
     let [_, _, smallest] = SIZES[0];
-    SIZES[1..].iter().fold(row, |row, [.., name]| row.target(name, Bound::Within(1.25, smallest)))
+    SIZES[1..].iter().fold(row, |row, [.., name]| row.target(name, Bound::Within(1.1, smallest)))
 }
 
 pub fn view(_site: &Site) -> Row {
@@ -189,7 +189,7 @@ pub fn headers(site: &Site) -> Row {
             Ok(Box::new(move || timed(|| walk(&Npz::open(&path)?))))
         }))
         .with(Contestant::python("NumPy", Venv::Newest, json!(["headers", site.text("tiny.npz")])))
-        .target(MAP, Bound::Faster(20.0, "NumPy"))
+        .target(MAP, Bound::Faster(40.0, "NumPy"))
         .target(OPEN, Bound::Faster(20.0, "NumPy"))
 }
 
