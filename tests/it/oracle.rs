@@ -1,10 +1,8 @@
 //! Other readers of the same bytes: the `zip` crate for the container, `ndarray-npy` for the arrays. What they and we
 //! both accept must be the same.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::{self, Cursor, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, Cursor, Write};
 use std::sync::LazyLock;
 
 use bytemuck::NoUninit;
@@ -20,6 +18,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::fixtures;
+use crate::regressions::differential::{Listed, differential, ours, theirs};
 
 /// Bytes that are read by position.
 struct ByPosition<'a>(&'a [u8]);
@@ -48,108 +47,30 @@ fn archives() -> Vec<String> {
     names
 }
 
-fn number(method: Method) -> u16 {
-    match method {
-        Method::Stored => 0,
-        Method::Deflated => 8,
-        Method::Bzip2 => 12,
-        Method::Lzma => 14,
-        Method::Zstd => 93,
-        Method::Other(number) => number,
-        method => panic!("{method:?}"),
-    }
-}
-
-/// What a reader says about one member.
-#[derive(Debug, PartialEq)]
-struct Listed {
-    name: Vec<u8>,
-    /// The name as text; nothing where the zip crate guesses. It reads names that are UTF-8, and are not marked so, as
-    /// UTF-8; we read them in code page 437, as NumPy does.
-    text: Option<String>,
-    method: u16,
-    crc32: u32,
-    size: u64,
-    compressed_size: u64,
-}
-
-fn ours<S: Source>(member: &Member<'_, S>) -> Listed {
-    let (name, text) = (member.name(), member.text().into_owned());
-    let guessed = str::from_utf8(name).is_ok_and(|utf8| utf8 != text);
-    Listed {
-        name: name.to_vec(),
-        text: (!guessed).then_some(text),
-        method: number(member.method()),
-        crc32: member.crc32(),
-        size: member.size(),
-        compressed_size: member.compressed_size(),
-    }
-}
-
-/// The same without a text that the zip crate guessed, which it does not say.
-fn theirs_as_ours(ours: &Listed, mut theirs: Listed) -> Listed {
-    if ours.text.is_none() && theirs.text.as_deref() == str::from_utf8(&theirs.name).ok() {
-        theirs.text = None;
-    }
-    theirs
-}
-
-/// Its member at `index`: what it says about it, where the data begins, and the content, checked against its CRC-32.
-fn theirs(archive: &mut ZipArchive<Cursor<&[u8]>>, index: usize) -> io::Result<(Listed, u64, Vec<u8>)> {
-    let mut file = archive.by_index(index)?;
-    #[expect(deprecated, reason = "a number that the crate does not know, too")]
-    let method = file.compression().to_u16();
-    let listed = Listed {
-        name: file.name_raw().to_vec(),
-        text: Some(file.name()?.into_owned()),
-        method,
-        crc32: file.crc32(),
-        size: file.size(),
-        compressed_size: file.compressed_size(),
-    };
-    let start = file.data_start().expect("the member was found");
-    let mut content = Vec::new();
-    file.read_to_end(&mut content)?;
-    Ok((listed, start, content))
-}
-
-/// Where the data of a stored member begins, and its content.
-fn lent(archive: &[u8], member: &Member<'_, &[u8]>) -> (u64, Vec<u8>) {
-    match member.bytes().unwrap() {
-        Cow::Borrowed(bytes) => ((bytes.as_ptr().addr() - archive.as_ptr().addr()) as u64, bytes.to_vec()),
-        Cow::Owned(_) => panic!("a stored member is lent"),
-    }
-}
-
-/// Holds everything that both say about an archive against each other.
-fn compare(archive: &[u8]) -> Vec<Listed> {
+/// Holds everything that both say about an archive against each other. What we say of each member, and what they say.
+fn compare(archive: &[u8]) -> Vec<(Listed, Listed)> {
     let mut zip = ZipArchive::new(Cursor::new(archive)).unwrap();
     let npz = Npz::new(archive).unwrap();
     let by_position = Npz::new(ByPosition(archive)).unwrap();
     assert_eq!((npz.len(), by_position.len()), (zip.len(), zip.len()));
     let members = npz.members().zip(by_position.members()).enumerate();
     let check = |(index, (member, positioned)): (usize, (Member<'_, &[u8]>, Member<'_, ByPosition<'_>>))| {
-        let (listed, start, content) = theirs(&mut zip, index).unwrap();
-        let listed = theirs_as_ours(&ours(&member), listed);
-        assert_eq!(ours(&member), listed);
-        assert_eq!(ours(&positioned), listed);
+        let (listed, theirs) = (ours(archive, &member).unwrap(), theirs(&mut zip, index, Verify::Always).unwrap());
+        assert_eq!(theirs.clone().as_far_as(&listed), listed);
+        let positioned = ours(archive, &positioned).unwrap();
+        assert_eq!(positioned.start, None);
+        assert_eq!(listed.clone().as_far_as(&positioned), positioned);
         member.verify().unwrap();
-        assert!(member.bytes().unwrap() == content, "{listed:?}");
-        assert!(positioned.bytes().unwrap() == content, "{listed:?}");
-        if member.method() == Method::Stored {
-            assert_eq!(lent(archive, &member), (start, content));
-            let preamble = match member.header() {
-                Ok(header) => header.preamble_size() as u64,
-                Err(error) => {
-                    assert!(matches!(error.kind(), ErrorKind::NotAnArray), "{error}");
-                    0
-                }
-            };
-            assert_eq!(member.payload_offset().unwrap(), Some(start + preamble));
-        } else {
-            assert_eq!(member.payload_offset().unwrap(), None);
-        }
-        listed
+        assert_eq!(listed.start.is_some(), member.method() == Method::Stored, "a stored member is lent");
+        let preamble = match member.header() {
+            Ok(header) => header.preamble_size() as u64,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::NotAnArray), "{error}");
+                0
+            }
+        };
+        assert_eq!(member.payload_offset().unwrap(), listed.start.map(|start| start + preamble));
+        (listed, theirs)
     };
     members.map(check).collect()
 }
@@ -160,10 +81,10 @@ fn the_zip_crate_sees_in_every_fixture_what_we_see() {
     let mut members = 0;
     let mut guessed = Vec::new();
     for file in archives() {
-        for member in compare(&fixtures::bytes(&file)) {
+        for (ours, theirs) in compare(&fixtures::bytes(&file)) {
             members += 1;
-            if member.text.is_none() {
-                guessed.push((file.clone(), member.name));
+            if theirs.is_guessed(&ours) {
+                guessed.push((file.clone(), theirs.name));
             }
         }
     }
@@ -356,7 +277,7 @@ fn archives_of_the_zip_crates_writer_read_as_it_reads_them_and_hold_what_was_wri
     let check = |given: Archive| {
         let bytes = given.bytes();
         let listed = compare(&bytes);
-        let names: Vec<&str> = listed.iter().map(|member| member.text.as_deref().unwrap()).collect();
+        let names: Vec<&str> = listed.iter().map(|(ours, _)| &*ours.text).collect();
         let expected: Vec<&str> = given.entries.iter().map(|entry| &*entry.name).collect();
         assert_eq!(names, expected);
         let npz = Npz::new(&bytes[..]).unwrap();
@@ -572,7 +493,6 @@ fn compare_damaged(archive: &[u8]) -> (usize, usize) {
     let by_position = options.source(ByPosition(archive));
     assert_eq!(opened.is_ok(), by_position.is_ok());
     let (Ok(npz), Ok(by_position)) = (opened, by_position) else { return (0, 0) };
-    let mut accepted = Vec::new();
     for (member, positioned) in npz.members().zip(by_position.members()) {
         exercise(&member);
         exercise(&positioned);
@@ -588,35 +508,10 @@ fn compare_damaged(archive: &[u8]) -> (usize, usize) {
         if let Ok(bytes) = bytes {
             let found = npz.member(&member.text()).unwrap();
             assert_eq!((found.name(), found.crc32()), (member.name(), member.crc32()));
-            accepted.push((member, bytes));
+            assert_eq!(found.bytes().unwrap(), bytes);
         }
     }
-    // Whether it panics is not our matter.
-    let zip = catch_unwind(AssertUnwindSafe(|| {
-        let mut zip = ZipArchive::new(Cursor::new(archive)).ok()?;
-        Some((0..zip.len()).filter_map(|index| theirs(&mut zip, index).ok()).collect::<Vec<_>>())
-    }));
-    let Ok(Some(mut zip)) = zip else { return (0, accepted.len()) };
-    let mut counts = (0, 0);
-    for (member, bytes) in accepted {
-        let listed = ours(&member);
-        let (same_name, others) = zip.into_iter().partition::<Vec<_>, _>(|(theirs, ..)| theirs.name == listed.name);
-        zip = others;
-        let mut same_name = same_name.into_iter();
-        match (same_name.next(), same_name.next()) {
-            (Some((theirs, start, content)), None) => {
-                assert_eq!(listed, theirs_as_ours(&listed, theirs));
-                assert!(bytes == content, "{member:?}");
-                if member.method() == Method::Stored {
-                    assert_eq!(lent(archive, &member).0, start);
-                }
-                counts.0 += 1;
-            }
-            (None, _) => counts.1 += 1,
-            (Some(_), Some(_)) => panic!("{member:?} is accepted, and zip lists two of the name"),
-        }
-    }
-    counts
+    differential(archive)
 }
 
 #[test]
