@@ -1,4 +1,5 @@
-// The promise of `npz extract`. Plain `cargo test` holds the command to it, too.
+//! Names that are written below a folder, as `npz extract` does: nothing outside is touched, and no link is followed.
+//! The names are separated by bytes of FF.
 
 #[path = "../src/bin/npz/place.rs"]
 mod place;
@@ -7,8 +8,6 @@ use std::fs;
 use std::io::Write;
 use std::path::{Component, Path};
 
-/// Names that are written below a folder, as `npz extract` does: nothing outside is touched, and no link is followed.
-/// The names are separated by bytes of FF.
 pub(crate) fn extract(bytes: &[u8]) {
     let root = tempfile::tempdir().unwrap();
     let (folder, outside) = (root.path().join("in"), root.path().join("outside"));

@@ -1,8 +1,7 @@
-// The promise of `.npy` headers. Plain `cargo test` holds the library to it, too.
+//! What a header's text means survives being printed and parsed again.
 
 use npzmap::{Dtype, Header};
 
-/// What a header's text means survives being printed and parsed again.
 pub(crate) fn header(bytes: &[u8]) {
     let Ok(header) = Header::from_bytes(bytes) else {
         return;

@@ -1,4 +1,5 @@
-// The promise of opening. Plain `cargo test` holds the library to it, too, with every seed and every regression.
+//! Any bytes are opened, listed and read in every way, or refused: without a panic, without an allocation that their
+//! number does not justify, and what is lent lies in them.
 
 use std::borrow::Cow;
 
@@ -9,8 +10,6 @@ use npzmap::{Dtype, Duplicates, Element, Limits, Member, Npy, Npz, OpenOptions, 
 /// What is decoded is bounded far below the memory that the fuzzer grants (`-malloc_limit_mb=64`).
 const DECODED_BYTES: u64 = 8 << 20;
 
-/// Any bytes are opened, listed and read in every way, or refused: without a panic, without an allocation that their
-/// number does not justify, and what is lent lies in them.
 pub(crate) fn open(bytes: &[u8]) {
     let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(DECODED_BYTES));
     for verify in [Verify::Never, Verify::Copied, Verify::Always] {

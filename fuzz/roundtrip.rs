@@ -1,12 +1,11 @@
-// The promise of the writer. Plain `cargo test` holds it to it, too, with every seed and every regression.
+//! What the bytes tell a writer to write is read back as it was; and what can be read of any archive survives being
+//! copied.
 
 use std::io::Cursor;
 
 use ndarray::{Array1, ArrayD, Axis, IxDyn, ShapeBuilder, Slice};
 use npzmap::{Element, Fault, MemberOptions, Method, Npz, NpzWriter, Save, Sink};
 
-/// What the bytes tell a writer to write is read back as it was; and what can be read of any archive survives being
-/// copied.
 pub(crate) fn roundtrip(bytes: &[u8]) {
     match bytes.split_first() {
         Some((0, archive)) => copy(archive),

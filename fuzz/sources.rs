@@ -1,8 +1,10 @@
-// The promise of the sources. Plain `cargo test` holds the library to it, too, with every seed and every regression.
+//! Whatever way leads to an array of any bytes, by slice or by position, lent off its alignment or copied, whole or in
+//! part, leads to the same values, or to the same kind of error at the same place.
 
 use std::borrow::Cow;
 use std::io;
 
+use bytemuck::Pod;
 use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
 use npzmap::{
@@ -25,8 +27,6 @@ impl Source for ByPosition<'_> {
     }
 }
 
-/// Whatever way leads to an array of any bytes, by slice or by position, lent or copied, whole or in part, leads to the
-/// same values, or to the same kind of error at the same place.
 pub(crate) fn sources(bytes: &[u8]) {
     let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(1 << 24));
     plain(options, bytes);
@@ -172,6 +172,7 @@ fn take_field<T: Element>(npz: &Npz<&[u8]>, by_position: &Npz<ByPosition<'_>>, k
     }
 }
 
+/// As every type, whichever it is of.
 fn take(npz: &Npz<&[u8]>, by_position: &Npz<ByPosition<'_>>, key: &str) {
     let Some((member, _)) = both(npz.member(key), by_position.member(key)) else { return };
     let Ok(header) = member.header() else { return };
@@ -185,6 +186,24 @@ fn take(npz: &Npz<&[u8]>, by_position: &Npz<ByPosition<'_>>, key: &str) {
     take_as::<Complex<f64>, _>(npz, by_position, key);
     take_as::<Unaligned<f32>, _>(npz, by_position, key);
     take_as::<Unaligned<i64>, _>(npz, by_position, key);
+    off_alignment::<u8>(npz, key);
+    off_alignment::<i16>(npz, key);
+    off_alignment::<f32>(npz, key);
+    off_alignment::<i64>(npz, key);
+    off_alignment::<Complex<f64>>(npz, key);
+}
+
+/// What is lent wherever it lies is what a copy holds. It is refused as the copy is, unless it would have to be a copy.
+fn off_alignment<T: Element + Pod>(npz: &Npz<&[u8]>, key: &str) {
+    match (npz.view::<Unaligned<T>, IxDyn>(key), npz.read::<T, IxDyn>(key)) {
+        (Ok(view), Ok(read)) => {
+            assert_eq!(view.shape(), read.shape());
+            assert!(view.iter().zip(&read).all(|(a, b)| bytemuck::bytes_of(a) == bytemuck::bytes_of(b)));
+        }
+        (Err(error), _) if matches!(error.kind(), ErrorKind::CannotBorrow { .. }) => {}
+        (Ok(_), Err(error)) if matches!(error.kind(), ErrorKind::Checksum { .. }) => {} // of copies
+        (view, read) => _ = both(view, read),
+    }
 }
 
 /// `view`, `get`, `read`, `read_into` and `read_rows` agree, and so do `view_as` and `read_as`.
@@ -206,10 +225,11 @@ fn take_as<T: Element, S: InMemory>(npz: &Npz<S>, by_position: &Npz<ByPosition<'
             assert_same(&array.view(), &into.view());
         }
     }
-    if let Some(rows) = array.shape().first().map(|rows| rows / 2) {
-        let part =
-            both_arrays(npz.read_rows::<T, IxDyn>(key, 0..rows), by_position.read_rows::<T, IxDyn>(key, 0..rows));
-        let whole = array.slice_axis(Axis(0), Slice::from(..rows));
+    let count = array.shape().first().copied().unwrap_or(0);
+    for rows in [0..count / 2, count / 3..count].into_iter().filter(|_| array.ndim() > 0) {
+        let whole = array.slice_axis(Axis(0), Slice::from(rows.clone()));
+        let part = npz.read_rows::<T, IxDyn>(key, rows.clone());
+        let part = both_arrays(part, by_position.read_rows::<T, IxDyn>(key, rows));
         assert_same(&part.expect("what was read can be read in part").view(), &whole);
     }
     if let Ok(view) = npz.view::<T, IxDyn>(key) {
