@@ -174,7 +174,8 @@ impl<'a> RawRecord<'a> {
             return Err(ErrorKind::UnsupportedVersion { version }.into());
         }
         let disk = self.disk();
-        if disk != 0 && (disk != u16::MAX || self.extra.is_empty()) {
+        // All ones refer to a zip64 field, as they do in `place`.
+        if disk != 0 && (disk != u16::MAX || self.zip64()?.is_none()) {
             let (field, found) = ("disk of a member", disk.into());
             return Err(ErrorKind::MultiDisk { field, found }.into());
         }

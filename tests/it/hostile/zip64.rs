@@ -3,7 +3,7 @@
 use npzmap::ErrorKind as K;
 
 use super::*;
-use crate::forge::{End, WIDE, WIDE16, Zip64};
+use crate::forge::{End, WIDE, WIDE16, Zip64, extra};
 
 pub(super) fn with_zip64(mut archive: Archive) -> Archive {
     archive.zip64 = Some(Zip64::new());
@@ -68,6 +68,12 @@ fn z12_a_member_on_another_disk_is_refused_and_the_others_read() {
         let error = refused(&lie(|archive| archive.records[X].disk = disk), "x");
         assert_rule!(error, "Z12", K::MultiDisk { found, .. } if *found == u64::from(disk));
     }
+    // All ones refer to a zip64 field, and to no other one.
+    let ones = |archive: &mut Archive| {
+        (archive.records[X].disk, archive.records[X].extra) = (WIDE16, extra(0xcafe, b""));
+        archive.lay_out();
+    };
+    assert_rule!(refused(&lie(ones), "x"), "Z12", K::MultiDisk { found: 0xffff, .. });
 }
 
 // Z13
