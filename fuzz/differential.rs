@@ -6,8 +6,8 @@
 //!   `zip` has limits of its own (`both`).
 //! - Of members of one name `zip` lists the last, npzmap all: names that are there twice are not compared (`both`).
 //! - `zip` guesses that names which are not marked as UTF-8 are UTF-8, where they can be; npzmap reads code page 437, as
-//!   NumPy does. Their bytes are compared (`as_far_as`).
-//! - npzmap tells where data begins only when it lends it (`as_far_as`).
+//!   NumPy does. Their bytes are compared (`limited_to`).
+//! - npzmap tells where data begins only when it lends it (`limited_to`).
 //! - `zip` may panic (`archive`).
 
 use std::borrow::Cow;
@@ -55,7 +55,7 @@ fn both(bytes: &[u8], verify: Verify) -> (usize, usize) {
         let Ok(listed) = ours(bytes, &member) else { continue };
         match zip.remove(member.name()) {
             Some(theirs) => {
-                assert_eq!(theirs.as_far_as(&listed), listed);
+                assert_eq!(theirs.limited_to(&listed), listed);
                 same += 1;
             }
             None => alone += 1,
@@ -124,7 +124,7 @@ pub(crate) fn theirs(zip: &mut ZipArchive<Cursor<&[u8]>>, index: usize, verify: 
 
 impl Listed {
     /// Without what the other does not say, or says otherwise as it may.
-    pub(crate) fn as_far_as(mut self, ours: &Listed) -> Listed {
+    pub(crate) fn limited_to(mut self, ours: &Listed) -> Listed {
         self.start = self.start.filter(|_| ours.start.is_some());
         if self.is_guessed(ours) {
             self.text.clone_from(&ours.text);

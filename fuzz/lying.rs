@@ -1,4 +1,5 @@
-// The promise about lies. Plain `cargo test` holds the library to it, too, with every seed and every regression.
+//! Whatever any field of an archive says, the content of each member is what a plain reading of the rules gives, or an
+//! error. Where nothing lies, it is what was put in.
 
 #[path = "lying/reading.rs"]
 mod reading;
@@ -7,6 +8,9 @@ use arbitrary::{Arbitrary, Unstructured};
 use npzmap::{Npz, OpenOptions, Source, Verify};
 
 use crate::forge::{self, Archive, Entry, Header, Zip64};
+
+/// No more than this, so that a lie finds one.
+const MEMBERS: u8 = 4;
 
 /// A sound archive, and what is then changed in it.
 #[derive(Arbitrary, Debug)]
@@ -111,8 +115,6 @@ macro_rules! lie {
     };
 }
 
-/// Whatever any field of an archive says, the content of each member is what a plain reading of the rules gives, or an
-/// error. Where nothing lies, it is what was put in.
 pub(crate) fn lying(bytes: &[u8]) {
     let Ok(story) = Story::arbitrary(&mut Unstructured::new(bytes)) else { return };
     let (bytes, truth) = story.told();
@@ -160,7 +162,7 @@ impl Source for ByPosition<'_> {
 impl Story {
     /// The archive, and what was put in if nothing lies.
     fn told(&self) -> (Vec<u8>, Option<Vec<Vec<u8>>>) {
-        let members = &self.members[..self.members.len().min(4)];
+        let members = &self.members[..self.members.len().min(MEMBERS.into())];
         let contents: Vec<Vec<u8>> = members.iter().map(Told::content).collect();
         let entries =
             members.iter().zip(&contents).enumerate().map(|(index, (told, content))| told.entry(index, content));
@@ -219,16 +221,12 @@ impl Lie {
     fn tell(&self, archive: &mut Archive) {
         match self {
             Lie::Local(index, field, value) => {
-                let count = archive.entries.len().max(1);
-                if let Some(entry) = archive.entries.get_mut(usize::from(*index) % count) {
-                    field.lie(&mut entry.header, *value);
-                }
+                let mut headers = archive.entries.iter_mut().map(|entry| &mut entry.header);
+                headers.nth(usize::from(index % MEMBERS)).into_iter().for_each(|header| field.lie(header, *value));
             }
             Lie::Record(index, field, value) => {
-                let count = archive.records.len().max(1);
-                if let Some(record) = archive.records.get_mut(usize::from(*index) % count) {
-                    field.lie(record, *value);
-                }
+                let mut records = archive.records.iter_mut();
+                records.nth(usize::from(index % MEMBERS)).into_iter().for_each(|record| field.lie(record, *value));
             }
             Lie::End(field, value) => {
                 let end = &mut archive.end;

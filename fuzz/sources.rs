@@ -8,8 +8,10 @@ use bytemuck::Pod;
 use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Dtype, Duplicates, Element, ErrorKind, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned, Verify,
+    Duplicates, Element, ErrorKind, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned, Verify,
 };
+
+use crate::paths::fields;
 
 /// The same bytes, read by position.
 struct ByPosition<'a>(&'a [u8]);
@@ -138,21 +140,6 @@ fn both_arrays<T: Element>(a: Result<ArrayD<T>>, b: Result<ArrayD<T>>) -> Option
 fn assert_same<T: Element>(a: &ArrayView<'_, T, IxDyn>, b: &ArrayView<'_, T, IxDyn>) {
     assert_eq!(a.shape(), b.shape());
     assert!(a.iter().zip(b).all(|(a, b)| bytemuck::bytes_of(a) == bytemuck::bytes_of(b)));
-}
-
-/// The paths of all fields.
-fn fields(dtype: &Dtype, path: &str, take: &mut dyn FnMut(&str)) {
-    match dtype {
-        Dtype::Record(record) => {
-            for field in record.fields().iter().take(16) {
-                let path = if path.is_empty() { field.name().into() } else { format!("{path}.{}", field.name()) };
-                take(&path);
-                fields(field.dtype(), &path, take);
-            }
-        }
-        Dtype::Subarray(array) => fields(array.base(), path, take),
-        _ => {}
-    }
 }
 
 /// A field borrowed in either way is the field that is read.

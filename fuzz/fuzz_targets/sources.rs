@@ -1,5 +1,7 @@
 #![no_main]
 
+#[path = "../paths.rs"]
+mod paths;
 #[path = "../sources.rs"]
 mod promise;
 

@@ -1,7 +1,8 @@
 //! A plain reading of APPNOTE: slow, short, and without a line in common with the library. It asks for less: where the
 //! library refuses, this may still read. What the library reads must be what this reads.
 
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 pub(super) struct Member {
     pub(super) name: Vec<u8>,
@@ -63,8 +64,14 @@ fn member(bytes: &[u8], record: &[u8], base: u64) -> Option<Member> {
 }
 
 fn content(bytes: &[u8], record: &[u8], extra: &[u8], base: u64) -> Option<Vec<u8>> {
+    // 4.4.4: neither encrypted nor masked nor a patch. 4.4.11: on this disk.
+    let wide = zip64_extra(extra);
+    let disk = u16_at(record, 34)?;
+    if u16_at(record, 8)? & 0x2061 != 0 || disk != 0 && (disk != u16::MAX || wide.is_none()) {
+        return None;
+    }
     // 4.5.3: the fields that are all ones, in this order.
-    let mut wide = zip64_extra(extra).unwrap_or_default();
+    let mut wide = wide.unwrap_or_default();
     let mut widened = |value: u32| {
         if value != u32::MAX {
             return Some(u64::from(value));
@@ -77,14 +84,28 @@ fn content(bytes: &[u8], record: &[u8], extra: &[u8], base: u64) -> Option<Vec<u
     let compressed_size = widened(u32_at(record, 20)?)?;
     let local = usize::try_from(base.checked_add(widened(u32_at(record, 42)?)?)?).ok()?;
     let header = bytes.get(local..).filter(|header| header.starts_with(b"PK\x03\x04"))?;
+    let name = 46..46 + usize::from(u16_at(record, 28)?);
+    let same = header.get(30..)?.starts_with(record.get(name)?) && u16_at(header, 26) == u16_at(record, 28);
+    if !same || u16_at(header, 8) != u16_at(record, 10) {
+        return None; // another member
+    }
     let start = local + 30 + usize::from(u16_at(header, 26)?) + usize::from(u16_at(header, 28)?);
     let data = bytes.get(start..)?.get(..usize::try_from(compressed_size).ok()?)?;
     let content = match u16_at(record, 10)? {
         0 => data.to_vec(),
-        8 => decompress_to_vec_with_limit(data, usize::try_from(size).ok()?).ok()?,
+        8 => inflated(data, usize::try_from(size).ok().filter(|size| *size <= 1032 * data.len())?)?,
         _ => return None,
     };
     (content.len() as u64 == size).then_some(content)
+}
+
+/// A stream that is all of the data, and no more than this.
+fn inflated(data: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut out = vec![0; size + 1]; // one more, to see that there is none
+    let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (status, consumed, produced) = decompress(&mut DecompressorOxide::new(), data, &mut out, 0, flags);
+    out.truncate(size);
+    (status == TINFLStatus::Done && consumed == data.len() && produced == size).then_some(out)
 }
 
 /// The first field with the tag of 4.5.3.

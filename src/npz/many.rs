@@ -32,8 +32,8 @@ impl<S: Source + Sync> Npz<S> {
     pub fn read_many<T: Element, D: Dimension>(&self, keys: &[impl AsRef<str> + Sync]) -> Result<Vec<Array<T, D>>> {
         let read = |key: &_| self.read(AsRef::<str>::as_ref(key));
         #[cfg(feature = "rayon")]
-        // Not collected at once: the error would be that of whichever fails first.
         {
+            // Not collected at once: the error would be that of whichever fails first.
             crate::threads::map(keys.iter().collect(), read).into_iter().collect()
         }
         #[cfg(not(feature = "rayon"))]

@@ -20,6 +20,8 @@ mod memory;
 mod numpy;
 mod opening;
 mod oracle;
+#[path = "../../fuzz/paths.rs"]
+mod paths;
 mod plain;
 mod recipe;
 mod regressions;

@@ -56,10 +56,10 @@ fn compare(archive: &[u8]) -> Vec<(Listed, Listed)> {
     let members = npz.members().zip(by_position.members()).enumerate();
     let check = |(index, (member, positioned)): (usize, (Member<'_, &[u8]>, Member<'_, ByPosition<'_>>))| {
         let (listed, theirs) = (ours(archive, &member).unwrap(), theirs(&mut zip, index, Verify::Always).unwrap());
-        assert_eq!(theirs.clone().as_far_as(&listed), listed);
+        assert_eq!(theirs.clone().limited_to(&listed), listed);
         let positioned = ours(archive, &positioned).unwrap();
         assert_eq!(positioned.start, None);
-        assert_eq!(listed.clone().as_far_as(&positioned), positioned);
+        assert_eq!(listed.clone().limited_to(&positioned), positioned);
         member.verify().unwrap();
         assert_eq!(listed.start.is_some(), member.method() == Method::Stored, "a stored member is lent");
         let preamble = match member.header() {
