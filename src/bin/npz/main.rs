@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use args::{Args, Command};
 use clap::Parser;
 use console::Console;
+use rayon::ThreadPoolBuilder;
 
 fn main() -> ExitCode {
     let args = Args::parse_from(args::with_default_command(env::args_os().collect()));
@@ -51,7 +52,7 @@ fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
     let problems = match command {
         Command::Align(options) => align::run(options, console),
         Command::Cat(options) => cat::run(options, console),
-        Command::Check(options) => check::run(options, console),
+        Command::Check(options) => side_by_side(|| check::run(options, console)),
         Command::Completions(options) => completions::run(options, console),
         Command::Convert(options) => convert::run(options, console),
         Command::Diff(options) => diff::run(options, console),
@@ -61,7 +62,18 @@ fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
         Command::Pack(options) => pack::run(options, console),
         Command::Plot(options) => plot::run(options, console),
         Command::Show(options) => show::run(options, console),
-        Command::Stat(options) => stat::run(options, console),
+        Command::Stat(options) => side_by_side(|| stat::run(options, console)),
     };
     problems.map(|problems| problems.code())
+}
+
+/// Runs work that is split over threads: as many as there are cores, or where the system grants none, this one. rayon's own
+/// pool panics there.
+fn side_by_side<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let pool = ThreadPoolBuilder::new().build();
+    let pool = pool.or_else(|_| ThreadPoolBuilder::new().num_threads(1).use_current_thread().build());
+    match pool {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
 }

@@ -123,7 +123,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let header = entry.header()?;
     let content;
     let part = match (&entry, entry.payload_offset()?) {
-        (_, Some(offset)) => Part::stored(&header, entry.source(), offset),
+        (_, Some(offset)) => Part::stored(&header, &entry, offset),
         (Entry::Member(member), None) => {
             content = member.bytes()?;
             Part::held(&header, &content)

@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let header = entry.header()?;
     let content;
     let elements = match (&entry, entry.payload_offset()?) {
-        (_, Some(offset)) => Elements::Stored { source: entry.source(), offset },
+        (_, Some(offset)) => Elements::Stored { entry: &entry, offset },
         (Entry::Member(member), None) => {
             content = member.bytes()?;
             Elements::Held { content: &content, offset: header.preamble_size() }

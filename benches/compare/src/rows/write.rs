@@ -41,8 +41,8 @@ pub fn stored(site: &Site) -> Row {
         .settled()
         .with(Contestant::new(FLOOR, move |site| {
             let (path, array) = (site.path("floor"), normal(site, each)?);
+            let bytes: Vec<u8> = array.iter().flat_map(|value| value.to_le_bytes()).collect();
             Ok(Box::new(move || {
-                let bytes: Vec<u8> = array.iter().flat_map(|value| value.to_le_bytes()).collect();
                 let time = timed(|| floor::write(&path, &[&bytes[..]; KEYS]));
                 std::fs::remove_file(&path)?;
                 time

@@ -1,15 +1,14 @@
 //! Takes together what of an array is asked for, and reads nothing else.
 
-use npzmap::{ReadAt, Source};
-
 use super::index::View;
 use super::print::Shown;
 use crate::exit::{Code, Failure, Result};
+use crate::input::Entry;
 
 /// Where the elements of an array are.
 pub(super) enum Elements<'a> {
     /// In the file, from this byte on.
-    Stored { source: &'a ReadAt, offset: u64 },
+    Stored { entry: &'a Entry<'a>, offset: u64 },
     /// In memory: the content of a compressed member, its elements from this byte on.
     Held { content: &'a [u8], offset: usize },
 }
@@ -20,10 +19,7 @@ const AT_ONCE: usize = 1 << 16;
 impl Elements<'_> {
     fn read(&self, from: usize, bytes: &mut [u8]) -> Result<()> {
         match self {
-            Elements::Stored { source, offset } => {
-                let read = source.read_exact_at(offset + from as u64, bytes);
-                read.map_err(|error| Failure::Archive(npzmap::Error::from(error)))
-            }
+            Elements::Stored { entry, offset } => entry.read_exact_at(offset + from as u64, bytes),
             Elements::Held { content, offset } => {
                 let found = content.get(offset + from..).and_then(|found| found.get(..bytes.len()));
                 let found =

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use npzmap::{Dtype, Header, ReadAt};
+use npzmap::{Dtype, Header};
 
 use super::field;
 use super::gather::Elements;
 use super::index::{Index, View};
 use super::print::Shown;
 use crate::exit::Result;
+use crate::input::Entry;
 use crate::progress::Progress;
 
 pub(crate) struct Part<'a> {
@@ -25,9 +26,9 @@ const BLOCK: usize = 1 << 20;
 
 impl<'a> Part<'a> {
     /// All of an array whose elements lie in a file.
-    pub(crate) fn stored(header: &'a Header, source: &'a ReadAt, offset: u64) -> Self {
+    pub(crate) fn stored(header: &'a Header, entry: &'a Entry<'a>, offset: u64) -> Self {
         let (view, dtype) = field::whole(header);
-        Part { elements: Elements::Stored { source, offset }, view, dtype }
+        Part { elements: Elements::Stored { entry, offset }, view, dtype }
     }
 
     /// All of an array whose content is in memory.
