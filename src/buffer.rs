@@ -35,16 +35,17 @@ pub(crate) fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
 /// Asks for huge pages behind fresh memory. It is advice: whatever becomes of it, the memory is the same.
 #[cfg(target_os = "linux")]
 fn advise_huge(bytes: &[u8]) {
-    const PAGE: usize = 4096;
+    const PAGE: usize = 1 << 16; // the largest of any system
     if bytes.len() < HUGE {
         return;
     }
     let skip = bytes.as_ptr().align_offset(PAGE);
     if let Some(inner) = bytes.get(skip..) {
-        // SAFETY: the range lies within one live allocation that is borrowed here, and MADV_HUGEPAGE changes how
+        let length = inner.len() - inner.len() % PAGE;
+        // SAFETY: the range is whole pages within one live allocation that is borrowed here, and MADV_HUGEPAGE changes how
         // the kernel backs the pages, never what they hold. A failure (no such pages, no permission) is no matter.
         unsafe {
-            libc::madvise(inner.as_ptr().cast_mut().cast(), inner.len(), libc::MADV_HUGEPAGE);
+            libc::madvise(inner.as_ptr().cast_mut().cast(), length, libc::MADV_HUGEPAGE);
         }
     }
 }

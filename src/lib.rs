@@ -47,7 +47,9 @@
 //! - `methods` (default): members compressed by bzip2, LZMA or Zstandard.
 //! - `write` (default): [`NpzWriter`], [`savez`], [`NpyWriter`].
 //! - `half`: `f16` and `bf16`.
-//! - `rayon`: [`Npz::read_many`] and [`Npz::read_all`] on all cores; several members compressed side by side.
+//! - `rayon`: [`Npz::read_many`], [`Npz::read_all`] and [`Npz::verify`] on all cores, and one large array; several
+//!   members compressed side by side.
+//! - `libdeflate`: members are deflated by libdeflate, which is C.
 //! - `cli`: the command `npz`; nothing in the library.
 
 mod archive;

@@ -4,6 +4,7 @@
     python.py once REQUEST       one of them, and the peak of resident memory beside it
 """
 
+import importlib
 import json
 import os
 import sys
@@ -91,7 +92,7 @@ def key_of_safetensors(path, key):
 
 def read(path, key):
     with np.load(path) as archive:
-        return archive[key].shape
+        return archive[key]
 
 
 def headers(path):
@@ -147,14 +148,22 @@ OPERATIONS = [savez, savez_compressed, safetensors, key_of_numpy, key_of_mmnpz, 
 OPERATIONS = {operation.__name__: operation for operation in OPERATIONS}
 
 
+# What a first call would import, which is no part of the work.
+IMPORTED = {"key_of_mmnpz": "mmnpz", "key_of_safetensors": "safetensors"}
+
+
 def answer(request):
     operation, *arguments = request
+    for module in ["zipfile", IMPORTED.get(operation, "zipfile")]:
+        importlib.import_module(module)
     start = time.perf_counter()
     try:
         result = OPERATIONS[operation](*arguments)
     except Exception as error:  # a rival that fails is a line in the table
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"seconds": time.perf_counter() - start, "result": result}
+    seconds = time.perf_counter() - start
+    # An array is freed after the clock has stopped, as everybody's is.
+    return {"seconds": seconds, "result": getattr(result, "shape", result)}
 
 
 def main():

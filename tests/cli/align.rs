@@ -4,6 +4,7 @@ use std::fs;
 
 use npzmap::Npz;
 
+use crate::forge::{self, Archive, deflated};
 use crate::run::{Folder, fine, run};
 
 const STORED: &str = "tests/data/model-batch-stored.npz";
@@ -103,6 +104,25 @@ fn a_damaged_member_ends_it_and_nothing_is_written() {
 }
 
 #[test]
+fn of_damaged_compressed_members_the_first_is_named_and_nothing_is_written() {
+    let folder = Folder::new();
+    let entries = ["a.npy", "b.npy", "c.npy"].map(|name| deflated(name, &forge::u32s(&[1, 2, 3])));
+    let mut archive = Archive::new(entries.into());
+    for damaged in [1, 2] {
+        archive.entries[damaged].header.crc32 ^= 1;
+        archive.records[damaged].crc32 ^= 1;
+    }
+    let path = folder.write("bad.npz", archive.bytes());
+    for args in
+        [&["align", &path, "-o", &folder.at("out.npz")] as &[&str], &["align", "--in-place", "--align=128", &path]]
+    {
+        let outcome = run(args);
+        assert_eq!((outcome.code, fs::read(&path).unwrap(), folder.names().len()), (3, archive.bytes(), 1));
+        assert!(outcome.errors.contains("b: CRC-32 is") && !outcome.errors.contains("c:"), "{}", outcome.errors);
+    }
+}
+
+#[test]
 fn usage_is_checked_before_anything_is_opened() {
     for args in [
         &["align", STORED][..],
@@ -164,10 +184,10 @@ fn an_aligned_file_is_left_alone_and_a_dry_run_says_so() {
 #[test]
 fn what_no_storing_makes_borrowable_is_not_counted() {
     let folder = Folder::new();
-    let swapped = crate::forge::npy("'>f8'", "(1,)", &[0; 8]);
+    let swapped = forge::npy("'>f8'", "(1,)", &[0; 8]);
     let plain = fs::read("tests/data/plain.npy").unwrap();
-    let entries = vec![crate::forge::deflated("swapped.npy", &swapped), crate::forge::deflated("plain.npy", &plain)];
-    let path = folder.write("a.npz", crate::forge::Archive::new(entries).bytes());
+    let entries = vec![deflated("swapped.npy", &swapped), deflated("plain.npy", &plain)];
+    let path = folder.write("a.npz", Archive::new(entries).bytes());
     let outcome = run(["align", "--check", &path]);
     assert!(outcome.errors.ends_with("; 1 compressed, which --store makes borrowable\n"), "{}", outcome.errors);
 }
@@ -190,8 +210,8 @@ fn a_bar_moves_within_a_large_member() {
     // Words that do not repeat, which take their time to deflate; more than is compressed in memory before it is written.
     let words = (1..=10_u64 << 20).map(|i| (i ^ (i >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let bytes: Vec<u8> = words.flat_map(|word| (word ^ (word >> 32)).to_le_bytes()).collect();
-    let array = crate::forge::npy("'|u1'", &format!("({},)", bytes.len()), &bytes);
-    let path = folder.write("a.npz", crate::forge::Archive::new(vec![crate::forge::stored("a.npy", &array)]).bytes());
+    let array = forge::npy("'|u1'", &format!("({},)", bytes.len()), &bytes);
+    let path = folder.write("a.npz", Archive::new(vec![forge::stored("a.npy", &array)]).bytes());
     let args = ["align", "--deflate=9", "-o", &folder.at("out.npz"), &path];
     let text = crate::terminal::on_terminal(&args, &[("NO_COLOR", "1")]);
     let bars: Vec<_> = text.split(" of 80.00 MiB").collect();

@@ -191,9 +191,12 @@ fn without_threads(folder: &Folder, args: &[&str]) -> Outcome {
 fn threads_that_are_not_granted_are_not_needed() {
     let folder = Folder::new();
     let path = folder.write("a.npz", fs::read("tests/data/model-batch.npz").unwrap());
-    for args in
-        [&["check", &path] as &[&str], &["stat", &path], &["stat", &path, "features"], &["diff", "--full", &path, &path]]
-    {
+    for args in [
+        &["check", &path] as &[&str],
+        &["stat", &path],
+        &["stat", &path, "features"],
+        &["diff", "--full", &path, &path],
+    ] {
         let outcome = without_threads(&folder, args);
         assert_eq!((outcome.code, outcome.text()), (0, run(args).text()), "{args:?} {}", outcome.errors);
     }

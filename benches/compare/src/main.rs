@@ -53,6 +53,12 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let root = arguments.folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"));
     std::fs::create_dir_all(&root)?;
+    // Those of a run that was killed.
+    for entry in std::fs::read_dir(&root)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("files-") {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
     // Gone in the end, and when something fails.
     let folder = tempfile::Builder::new().prefix("files-").tempdir_in(&root)?;
     let site = Site::new(folder.path(), arguments.quick);

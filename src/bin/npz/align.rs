@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use npzmap::{ErrorKind, Escaped, Header, Member, MemberOptions, Method, NpzWriter, Sink};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
@@ -251,12 +252,14 @@ fn write<S: Sink>(
     progress: &Progress,
 ) -> Result<S::Finished> {
     let mut writer = writer.align(options.align)?;
+    let stays = options.deflate.is_none() && !options.store;
+    check_compressed(members.iter().filter(|_| stays))?;
     for (member, moved) in members.iter().zip(moved) {
         let (coding, method) = match (options.store, options.deflate) {
             (true, _) => (MemberOptions::new().store(), Method::Stored),
             (_, Some(level)) => (MemberOptions::new().deflate(level), Method::Deflated),
-            // What is stored is moved, what is compressed stays so.
-            _ => (MemberOptions::new(), member.method()),
+            // What is stored is moved, what is compressed stays so, and was checked.
+            (_, None) => (MemberOptions::new().verify(is_stored(member)), member.method()),
         };
         writer.copy_with(member, coding)?;
         // Nothing stands behind its content.
@@ -268,6 +271,18 @@ fn write<S: Sink>(
         progress.at(writer.position());
     }
     Ok(writer.finish()?)
+}
+
+fn is_stored(member: &Member<'_>) -> bool {
+    member.method() == Method::Stored
+}
+
+/// Decodes what is compressed, side by side, only to see that it is whole: it is copied as it lies. The first error is that of
+/// the first member.
+fn check_compressed<'m>(members: impl Iterator<Item = &'m Member<'m>>) -> Result<()> {
+    let compressed: Vec<_> = members.filter(|member| !is_stored(member)).collect();
+    let checked: Vec<_> = compressed.par_iter().map(|member| member.verify()).collect();
+    Ok(checked.into_iter().collect::<npzmap::Result<()>>()?)
 }
 
 /// What is compressed has no place that matters.

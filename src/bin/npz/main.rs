@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
     let problems = match command {
-        Command::Align(options) => align::run(options, console),
+        Command::Align(options) => side_by_side(|| align::run(options, console)),
         Command::Cat(options) => cat::run(options, console),
         Command::Check(options) => side_by_side(|| check::run(options, console)),
         Command::Completions(options) => completions::run(options, console),

@@ -43,13 +43,22 @@ pub fn ls(site: &Site) -> Row {
         }
     };
     let path = site.text("many.npz");
-    let script =
-        "import sys, numpy as np\nwith np.load(sys.argv[1]) as z:\n  for k in z: print(k, z[k].dtype, z[k].shape)";
+    // Of headers alone: `z[k].shape` would read every array.
+    let script = "\
+import sys, zipfile
+from numpy.lib import format
+with zipfile.ZipFile(sys.argv[1]) as z:
+  for name in z.namelist():
+    with z.open(name) as member:
+      version = format.read_magic(member)
+      read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
+      shape, fortran, dtype = read(member)
+      print(name, dtype, shape)";
     let python = Venv::Newest.interpreter(&Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
     let python = python.unwrap_or_else(|_| "python3".into());
     Row::new("ls", format!("list {} members, the whole process", site.size(1_000)))
         .with(Contestant::new("npz ls", whole(binary(), vec!["ls".into(), path.clone()])))
         .with(Contestant::new("python -c", whole(python, vec!["-c".into(), script.into(), path])))
         .target("npz ls", Bound::AtMost(Duration::from_millis(10)))
-        .target("npz ls", Bound::Faster(60.0, "python -c"))
+        .target("npz ls", Bound::Faster(20.0, "python -c"))
 }

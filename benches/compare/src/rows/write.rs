@@ -37,7 +37,6 @@ pub fn stored(site: &Site) -> Row {
     };
     Row::new("write", format!("write {} MiB stored, in {KEYS} keys", size >> 20))
         .bytes(size)
-        .rounds(5)
         .settled()
         .with(Contestant::new(FLOOR, move |site| {
             let (path, array) = (site.path("floor"), normal(site, each)?);
@@ -116,7 +115,6 @@ pub fn align(site: &Site) -> Row {
     };
     Row::new("align", format!("align {} MB in {} keys", size / 1_000_000, site.size(crate::files::WRITTEN_KEYS)))
         .bytes(size)
-        .rounds(5)
         .settled()
         .with(command(COPY, "cp".into(), &["--reflink=never"]))
         .with(ours(UNCHECKED, false))
