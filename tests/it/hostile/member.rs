@@ -376,9 +376,17 @@ fn z14_a_zip64_extra_field_gives_what_the_record_asks_for() {
     reads(&record_extra([true, false, true], zip64_extra(&[140, at])), 3);
     let among_others = [extra(0x7075, b"?"), zip64_extra(&[140, 140]), extra(0xcafe, b"")].concat();
     reads(&record_extra([true, true, false], among_others), 3);
-    // The number of the disk may follow.
+    // The number of the disk may follow, and must where the record asks for it.
     let with_disk = extra(1, &[&140_u64.to_le_bytes()[..], &[0; 4]].concat());
-    reads(&record_extra([true, false, false], with_disk), 3);
+    let mut archive = record_extra([true, false, false], with_disk);
+    reads(&archive, 3);
+    archive.records[X].disk = u16::MAX;
+    reads(&archive, 3);
+    archive.records[X].disk = 1;
+    assert_rule!(refused(&archive, "x"), "Z12", K::MultiDisk { found: 1, .. });
+    let mut archive = record_extra([true, false, false], zip64_extra(&[140]));
+    archive.records[X].disk = u16::MAX;
+    assert_rule!(refused(&archive, "x"), "Z14", K::BadZip64Extra { .. });
 }
 
 #[test]
