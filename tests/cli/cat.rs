@@ -5,6 +5,7 @@ use std::fs;
 use ndarray::{Array2, Array3, ShapeBuilder};
 use npzmap::{Header, NpyWriter, NpzWriter, Order, save};
 
+use crate::forge::{self, Archive, stored};
 use crate::run::{Folder, fine, run};
 
 #[test]
@@ -14,6 +15,20 @@ fn a_member_comes_out_byte_for_byte() {
     assert_eq!(outcome.out, npz.member("features").unwrap().bytes().unwrap().into_owned());
     assert_eq!(fine(["cat", "tests/data/plain-f.npy"]).out, fs::read("tests/data/plain-f.npy").unwrap());
     assert_eq!(fine(["cat", "tests/data/keys.npz", "notes.txt"]).text(), "plain text\n");
+}
+
+/// Comparing takes the product of the lengths, and these would take minutes.
+#[test]
+fn long_keys_are_not_compared_with_a_mistyped_one() {
+    let folder = Folder::new();
+    let names = (0..200).map(|number| format!("{number:060000}.npy"));
+    let entries = names.map(|name| stored(&name, &forge::u32s(&[1]))).collect();
+    let path = folder.write("long.npz", Archive::new(entries).bytes());
+    for length in [256, 257, 60_001] {
+        let outcome = run(["cat", &path, &"0".repeat(length)]);
+        assert_eq!(outcome.code, 5);
+        assert!(outcome.errors.ends_with(": no such key; `npz ls` lists them\n"), "{length}");
+    }
 }
 
 #[test]
@@ -188,8 +203,8 @@ fn what_a_terminal_gets_does_nothing_to_it() {
 #[test]
 fn what_is_no_value_is_an_error_in_csv() {
     let folder = Folder::new();
-    let flags = crate::forge::npy("'|b1'", "(3,)", &[1, 0, 2]);
-    let texts = crate::forge::npy("'<U1'", "(1,)", &[0, 0xd8, 0, 0]);
+    let flags = forge::npy("'|b1'", "(3,)", &[1, 0, 2]);
+    let texts = forge::npy("'<U1'", "(1,)", &[0, 0xd8, 0, 0]);
     for (name, bytes, message) in [("flags.npy", flags, "row 2 has no valid |b1"), ("texts.npy", texts, "row 0 has no")]
     {
         let outcome = run(["cat", "--csv", &folder.write(name, bytes)]);
