@@ -170,18 +170,16 @@ fn memory_that_is_not_granted_is_exit_code_3_and_names_the_member() {
     assert_eq!((outcome.code, &*outcome.errors), (0, ""));
 }
 
-/// `npz`, which may have no thread beside its first. The superuser is granted any number, so that nobody runs it.
+/// The copy of `npz` in a folder, which may have no thread beside its first. The superuser is granted any number, so that
+/// nobody runs it.
 #[cfg(target_os = "linux")]
 fn without_threads(folder: &Folder, args: &[&str]) -> Outcome {
     const NOBODY: u32 = 65534;
-    let binary = folder.at("npz");
-    fs::copy(env!("CARGO_BIN_EXE_npz"), &binary).unwrap();
-    fs::set_permissions(folder.at(""), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new("prlimit");
     if rustix::process::getuid().is_root() {
         command.uid(NOBODY);
     }
-    let output = command.args(["--nproc=1", &binary]).args(args).output().unwrap();
+    let output = command.args(["--nproc=1", &folder.at("npz")]).args(args).output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     Outcome { code: output.status.code().expect("no signal"), out: output.stdout, errors }
 }
@@ -191,10 +189,14 @@ fn without_threads(folder: &Folder, args: &[&str]) -> Outcome {
 fn threads_that_are_not_granted_are_not_needed() {
     let folder = Folder::new();
     let path = folder.write("a.npz", fs::read("tests/data/model-batch.npz").unwrap());
+    let out = folder.at("out.npz");
+    fs::copy(env!("CARGO_BIN_EXE_npz"), folder.at("npz")).unwrap();
+    fs::set_permissions(folder.at(""), fs::Permissions::from_mode(0o755)).unwrap();
     for args in [
         &["check", &path] as &[&str],
         &["stat", &path],
         &["stat", &path, "features"],
+        &["align", "--dry-run", &path, "-o", &out],
         &["diff", "--full", &path, &path],
     ] {
         let outcome = without_threads(&folder, args);

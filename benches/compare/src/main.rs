@@ -22,6 +22,9 @@ use files::Files;
 use python::Venv;
 use site::Site;
 
+/// How the name of the folder begins that a run makes, and that the next one removes if it was killed.
+const FILES: &str = "npzmap-compare-";
+
 #[derive(Parser)]
 #[command(about = "Compares npzmap with its rivals, row by row of the table of targets.")]
 struct Arguments {
@@ -55,12 +58,12 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&root)?;
     // Those of a run that was killed.
     for entry in std::fs::read_dir(&root)?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with("files-") {
+        if entry.file_name().to_string_lossy().starts_with(FILES) {
             std::fs::remove_dir_all(entry.path())?;
         }
     }
     // Gone in the end, and when something fails.
-    let folder = tempfile::Builder::new().prefix("files-").tempdir_in(&root)?;
+    let folder = tempfile::Builder::new().prefix(FILES).tempdir_in(&root)?;
     let site = Site::new(folder.path(), arguments.quick);
     rows::command::build()?;
 

@@ -252,8 +252,9 @@ fn write<S: Sink>(
     progress: &Progress,
 ) -> Result<S::Finished> {
     let mut writer = writer.align(options.align)?;
-    let stays = options.deflate.is_none() && !options.store;
-    check_compressed(members.iter().filter(|_| stays))?;
+    if !options.store && options.deflate.is_none() {
+        check_compressed(members)?;
+    }
     for (member, moved) in members.iter().zip(moved) {
         let (coding, method) = match (options.store, options.deflate) {
             (true, _) => (MemberOptions::new().store(), Method::Stored),
@@ -279,9 +280,9 @@ fn is_stored(member: &Member<'_>) -> bool {
 
 /// Decodes what is compressed, side by side, only to see that it is whole: it is copied as it lies. The first error is that of
 /// the first member.
-fn check_compressed<'m>(members: impl Iterator<Item = &'m Member<'m>>) -> Result<()> {
-    let compressed: Vec<_> = members.filter(|member| !is_stored(member)).collect();
-    let checked: Vec<_> = compressed.par_iter().map(|member| member.verify()).collect();
+fn check_compressed(members: &[Member<'_>]) -> Result<()> {
+    let compressed = members.par_iter().filter(|member| !is_stored(member));
+    let checked: Vec<_> = compressed.map(|member| member.verify()).collect();
     Ok(checked.into_iter().collect::<npzmap::Result<()>>()?)
 }
 

@@ -75,9 +75,11 @@ pub(crate) fn hidden(keys: &HashSet<String>) -> Result<()> {
 pub(crate) fn suggestion<K: AsRef<str>>(wanted: &str, keys: impl Iterator<Item = K>) -> Option<String> {
     const ALIKE: f64 = 0.7;
     const MOST: usize = 100_000; // comparing is slow
-    const LONGEST: usize = 256; // by the product of their lengths
-    let fits = |text: &str| text.len() <= LONGEST;
-    let scored = keys.take(MOST).filter(|key| fits(wanted) && fits(key.as_ref())).filter_map(|key| {
+    const LONGEST: usize = 256; // it takes the product of the lengths
+    if wanted.len() > LONGEST {
+        return None;
+    }
+    let scored = keys.take(MOST).filter(|key| key.as_ref().len() <= LONGEST).filter_map(|key| {
         let score = strsim::jaro_winkler(wanted, key.as_ref());
         (score > ALIKE).then(|| (score, key.as_ref().to_owned()))
     });
