@@ -772,7 +772,8 @@ impl<'a, S: Source> Member<'a, S> {
         let place = archive.directory.check(&self.record)?;
         let next = archive.directory.next_start(archive.directory_bytes()?, &self.record, place);
         let (data, seen) = self.read_local(place, next, contradicted).map_err(|error| error.at(place.offset))?;
-        let coded = Coded { method: self.record.raw.method(), place, crc32: self.crc32() };
+        let raw = &self.record.raw;
+        let coded = Coded { method: raw.method(), flags: raw.flags(), place, crc32: self.crc32() };
         Ok(Found::new(&archive.source, coded, data, seen, &archive.options))
     }
 

@@ -1,7 +1,7 @@
 //! From a member's data to its content: stored, inflated, or decoded by the `zip` crate; bounded by its declared size
 //! and checked against its CRC-32.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use super::record::{Place, method};
 use crate::error::{DECODED_BYTES, Error, ErrorKind, Result};
@@ -18,6 +18,9 @@ pub(crate) const BLOCK: usize = 512 << 10;
 pub(crate) struct Coded {
     /// The compression method (APPNOTE 4.4.5).
     pub(crate) method: u16,
+    /// General purpose flags (APPNOTE 4.4.4).
+    #[cfg_attr(not(feature = "methods"), expect(dead_code, reason = "only LZMA's matter"))]
+    pub(crate) flags: u16,
     pub(crate) place: Place,
     pub(crate) crc32: u32,
 }
@@ -25,7 +28,7 @@ pub(crate) struct Coded {
 impl Coded {
     /// As it is, without a checksum.
     pub(crate) fn plain(size: u64) -> Self {
-        Coded { method: method::STORED, place: Place { offset: 0, compressed_size: size, size }, crc32: 0 }
+        Coded { method: method::STORED, flags: 0, place: Place { offset: 0, compressed_size: size, size }, crc32: 0 }
     }
 
     pub(crate) fn is_stored(&self) -> bool {
@@ -70,7 +73,7 @@ impl Coded {
             }
             #[cfg(feature = "methods")]
             method::BZIP2 | method::LZMA | method::ZSTD => {
-                foreign::decode(self, input, |reader| content(Decoder::Foreign(reader)))
+                foreign::decode(self, input, |foreign| content(Decoder::Foreign(foreign)))
             }
             method => Err(ErrorKind::UnsupportedMethod { method }.into()),
         }
@@ -105,9 +108,8 @@ enum Decoder<'d> {
         inflate: Box<flate2::Decompress>,
         ended: bool,
     },
-    /// The `zip` crate's.
-    #[cfg_attr(not(feature = "methods"), expect(dead_code, reason = "only the other methods need it"))]
-    Foreign(&'d mut dyn Read),
+    #[cfg(feature = "methods")]
+    Foreign(foreign::Foreign<'d>),
 }
 
 impl Content<'_> {
@@ -125,7 +127,8 @@ impl Content<'_> {
                 Decoder::Stored(input) => input.read_exact(block)?,
                 #[cfg(feature = "deflate")]
                 Decoder::Deflated { input, inflate, ended } => inflate_exact(input, inflate, ended, block)?,
-                Decoder::Foreign(reader) => reader.read_exact(block).map_err(foreign_error)?,
+                #[cfg(feature = "methods")]
+                Decoder::Foreign(foreign) => foreign.read_exact(block)?,
             }
             if let Some(crc) = &mut self.crc {
                 crc.update(block);
@@ -150,23 +153,19 @@ impl Content<'_> {
     }
 
     /// Reads the next `count` bytes and throws them away, but for their CRC.
-    pub(crate) fn skip(&mut self, mut count: u64) -> Result<()> {
-        if let Decoder::Stored(input) = &mut self.decoder {
-            self.left = self.left.checked_sub(count).ok_or_else(too_short)?;
-            while count > 0 {
-                let bytes = fill(*input)?;
-                let some = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
-                if some == 0 {
-                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-                }
-                if let Some(crc) = &mut self.crc {
-                    crc.update(bytes.get(..some).unwrap_or_default());
-                }
-                input.consume(some);
-                count = count.saturating_sub(u64::try_from(some).unwrap_or(u64::MAX));
+    pub(crate) fn skip(&mut self, count: u64) -> Result<()> {
+        match &mut self.decoder {
+            Decoder::Stored(input) => {
+                self.left = self.left.checked_sub(count).ok_or_else(too_short)?;
+                skip_stored(*input, count, self.crc.as_mut())
             }
-            return Ok(());
+            #[cfg(any(feature = "deflate", feature = "methods"))]
+            _ => self.decode_away(count),
         }
+    }
+
+    #[cfg(any(feature = "deflate", feature = "methods"))]
+    fn decode_away(&mut self, mut count: u64) -> Result<()> {
         let mut scratch = vec![0; BLOCK.min(usize::try_from(count).unwrap_or(usize::MAX))];
         while count > 0 {
             let some = usize::try_from(count).unwrap_or(usize::MAX).min(scratch.len());
@@ -179,7 +178,6 @@ impl Content<'_> {
     /// The end: what was not read is read, the CRC must be right, and nothing may be left in the data.
     pub(crate) fn finish(&mut self) -> Result<()> {
         self.skip(self.left)?;
-        let verified = self.crc.is_some();
         if let Some(crc) = self.crc.take() {
             let (computed, stored) = (crc.finalize(), self.expected_crc);
             if computed != stored {
@@ -190,16 +188,8 @@ impl Content<'_> {
             Decoder::Stored(_) => Ok(()),
             #[cfg(feature = "deflate")]
             Decoder::Deflated { input, inflate, ended } => inflate_end(*input, inflate, *ended),
-            // At its end it checks the CRC, asked or not.
-            Decoder::Foreign(reader) if verified => match reader.read(&mut [0]).map_err(foreign_error)? {
-                0 => Ok(()),
-                _ => Err(too_long()),
-            },
-            // The CRC was not asked for: what it says is passed over.
-            Decoder::Foreign(reader) => match reader.read(&mut [0]) {
-                Ok(0) | Err(_) => Ok(()),
-                Ok(_) => Err(too_long()),
-            },
+            #[cfg(feature = "methods")]
+            Decoder::Foreign(foreign) => foreign.finish(),
         }
     }
 }
@@ -214,6 +204,22 @@ fn fill(input: &mut dyn BufRead) -> io::Result<&[u8]> {
         }
     }
     input.fill_buf() // what is there already
+}
+
+fn skip_stored(input: &mut dyn BufRead, mut count: u64, mut crc: Option<&mut crc32fast::Hasher>) -> Result<()> {
+    while count > 0 {
+        let bytes = fill(input)?;
+        let some = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+        if some == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        if let Some(crc) = &mut crc {
+            crc.update(bytes.get(..some).unwrap_or_default());
+        }
+        input.consume(some);
+        count = count.saturating_sub(u64::try_from(some).unwrap_or(u64::MAX));
+    }
+    Ok(())
 }
 
 /// Inflates until `buf` is full.
@@ -275,18 +281,11 @@ fn inflate_step(
     Ok((consumed, produced, status))
 }
 
-/// An error of a decoder that is not ours: its own text is no part of our promises.
-fn foreign_error(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => too_short(),
-        _ => bad_stream("damaged"),
-    }
-}
-
 fn too_short() -> Error {
     bad_stream("shorter than the declared size")
 }
 
+#[cfg(any(feature = "deflate", feature = "methods"))]
 fn too_long() -> Error {
     bad_stream("longer than the declared size")
 }

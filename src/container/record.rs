@@ -17,6 +17,9 @@ pub(crate) mod flag {
     /// Bits 1 and 2, which each method reads in its own way.
     #[cfg(feature = "write")]
     pub(crate) const METHOD: u16 = 0b11 << 1;
+    /// Of LZMA: its stream ends by a marker.
+    #[cfg(feature = "methods")]
+    pub(crate) const LZMA_MARKER: u16 = 1 << 1;
     pub(crate) const DESCRIPTOR: u16 = 1 << 3;
     pub(crate) const PATCHED: u16 = 1 << 5;
     pub(crate) const STRONG: u16 = 1 << 6;

@@ -52,6 +52,8 @@ mod data;
 mod dtype;
 mod elements;
 mod end;
+#[cfg(feature = "methods")]
+mod ends;
 mod maps;
 mod member;
 mod names;
