@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable, hash_table::Entry};
+use hashbrown::{HashTable, hash_table::Entry};
 
 use super::name::{self, Dispute, Name};
 use super::record::{FIXED, Place, RawRecord};
@@ -60,8 +60,8 @@ pub(crate) struct Directory {
     refused: Vec<(Position, Refusal)>,
     /// The starts of all members, where the directory does not list them in this order.
     starts: Option<Vec<u64>>,
-    /// Names that some readers see and others don't.
-    claimed: HashMap<Box<[u8]>, (Position, &'static str), RandomState>,
+    /// Members to which some readers give another name, by that name.
+    claimed: HashTable<Position>,
     /// The directory's own place: no member reaches into it.
     range: Range<u64>,
     base: u64,
@@ -95,7 +95,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// A record that cannot be told from the next one. Whatever else is wrong with a member is its own matter.
+    /// A record that cannot be told from the next one, or has several other names; memory that is not granted. Whatever
+    /// else is wrong with a member is its own matter.
     pub(crate) fn read(
         bytes: &[u8],
         range: Range<u64>,
@@ -110,11 +111,11 @@ impl Directory {
         let mut pass = Pass {
             directory: Directory {
                 count: 0,
-                names: HashTable::with_capacity(expected),
+                names: HashTable::new(),
                 naming: Naming { suffix, state: RandomState::default() },
                 refused: Vec::new(),
                 starts: None,
-                claimed: HashMap::with_hasher(RandomState::default()),
+                claimed: HashTable::new(),
                 range,
                 base,
             },
@@ -124,10 +125,11 @@ impl Directory {
             ends: (0, 0),
             in_order: true,
         };
+        reserve(&mut pass.directory.names, expected, |_| 0)?; // there is nothing to hash anew
         for record in Records::new(bytes) {
-            pass.add(record.map_err(|(position, problem)| pass.bad_record(position, problem))?);
+            pass.add(record.map_err(|(position, problem)| pass.bad_record(position, problem))?)?;
         }
-        Ok(pass.finish())
+        pass.finish()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -149,13 +151,10 @@ impl Directory {
     pub(crate) fn find<'a>(&self, bytes: &'a [u8], key: &str) -> Option<Result<Record<'a>>> {
         let naming = &self.naming;
         [naming.split(key.as_bytes()), (key.as_bytes(), true)].into_iter().find_map(|(stem, suffix)| {
-            if !self.claimed.is_empty()
-                && let Some((position, _)) = self.claimed.get(&*naming.join(stem, suffix))
-            {
-                return Some(self.record(bytes, *position));
-            }
+            let hash = naming.hash(stem);
+            let claims = |position: &Position| naming.claims(bytes, *position, (stem, suffix));
             let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
-            let position = self.names.find(naming.hash(stem), same)?;
+            let position = self.claimed.find(hash, claims).or_else(|| self.names.find(hash, same))?;
             Some(self.record(bytes, *position))
         })
     }
@@ -245,30 +244,26 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn add(&mut self, record: Record<'_>) {
+    fn add(&mut self, record: Record<'_>) -> Result<()> {
         self.directory.count = self.directory.count.saturating_add(1);
-        self.name(&record);
-        if self.in_order {
-            self.place(&record);
-        }
+        self.name(&record)?;
+        if self.in_order { self.place(&record) } else { Ok(()) }
     }
 
-    fn name(&mut self, record: &Record<'_>) {
+    fn name(&mut self, record: &Record<'_>) -> Result<()> {
         let raw = &record.raw;
         let Some(Name { text, dispute }) = name::decode(raw.name, raw.is_utf8(), raw.extra) else {
-            return;
+            return Ok(());
         };
-        if let Some(Dispute { claimed, problem }) = dispute {
-            let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
-            for claimed in claimed {
-                self.directory.claimed.insert(claimed.into_bytes().into(), (record.position, problem));
-            }
+        if let Some(dispute) = dispute {
+            self.claim(record.position, &dispute)?;
         }
         let Directory { names, naming, refused, .. } = &mut self.directory;
         let (stem, suffix) = naming.split(&text);
         let bytes = self.bytes;
         let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
         let rehash = |position: &Position| naming.hash_at(bytes, *position);
+        reserve(names, 1, rehash)?;
         match names.entry(naming.hash(stem), same, rehash) {
             Entry::Vacant(entry) => {
                 entry.insert(record.position);
@@ -277,75 +272,101 @@ impl Pass<'_> {
                 let known = *entry.get();
                 match self.duplicates {
                     Duplicates::Refuse => {
-                        refuse(refused, (known, Refusal::Duplicate(known)));
-                        refuse(refused, (record.position, Refusal::Duplicate(known)));
+                        refuse(refused, (known, Refusal::Duplicate(known)))?;
+                        refuse(refused, (record.position, Refusal::Duplicate(known)))?;
                     }
                     Duplicates::Last => {
-                        refuse(refused, (known, Refusal::Duplicate(record.position)));
+                        refuse(refused, (known, Refusal::Duplicate(record.position)))?;
                         *entry.get_mut() = record.position;
                     }
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Remembers that some readers give a member another name. One, so that what is remembered is bounded by the number
+    /// of members, and not by their extra fields.
+    fn claim(&mut self, position: Position, dispute: &Dispute<'_>) -> Result<()> {
+        if dispute.several {
+            return Err(self.bad_record(position, "Unicode path fields give a member several names"));
+        }
+        let Some(claimed) = &dispute.claimed else {
+            return Ok(());
+        };
+        let (bytes, Directory { claimed: table, naming, .. }) = (self.bytes, &mut self.directory);
+        let (stem, suffix) = naming.split(claimed);
+        let same = |position: &Position| naming.claims(bytes, *position, (stem, suffix));
+        let rehash = |position: &Position| naming.hash_claim_at(bytes, *position);
+        reserve(table, 1, rehash)?;
+        if let Entry::Vacant(entry) = table.entry(naming.hash(stem), same, rehash) {
+            entry.insert(position);
+        }
+        Ok(())
     }
 
     /// One comparison a member, as long as each starts where the one before ended or later.
-    fn place(&mut self, record: &Record<'_>) {
-        let Ok(place) = record.raw.place(self.directory.base) else {
-            self.in_order = false;
-            return;
-        };
-        if place.offset < self.last {
-            self.in_order = false;
-            return;
+    fn place(&mut self, record: &Record<'_>) -> Result<()> {
+        match record.raw.place(self.directory.base) {
+            Ok(place) if place.offset >= self.last => {
+                self.last = place.offset;
+                self.overlap(place, record.position, record.raw.name.len())
+            }
+            _ => {
+                self.in_order = false;
+                Ok(())
+            }
         }
-        self.last = place.offset;
-        self.overlap(place, record.position, record.raw.name.len());
     }
 
-    fn overlap(&mut self, place: Place, position: Position, name_length: usize) {
+    fn overlap(&mut self, place: Place, position: Position, name_length: usize) -> Result<()> {
         let (farthest, holder) = self.ends;
         let Directory { refused, range, .. } = &mut self.directory;
         let start = place.offset;
         if farthest > start {
             let overlap = Refusal::Overlap { end: farthest, start, over_directory: false };
             // Each neighbour that reaches over this one's start was the farthest when it was added, or is inside it.
-            refuse(refused, (holder, overlap));
-            refuse(refused, (position, overlap));
+            refuse(refused, (holder, overlap))?;
+            refuse(refused, (position, overlap))?;
         }
         let end = place.least_end(name_length);
         if end > range.start {
             let overlap = Refusal::Overlap { end, start: range.start, over_directory: true };
-            refuse(refused, (position, overlap));
+            refuse(refused, (position, overlap))?;
         }
         if end > farthest {
             self.ends = (end, position);
         }
+        Ok(())
     }
 
-    fn finish(mut self) -> Directory {
+    fn finish(mut self) -> Result<Directory> {
         if !self.in_order {
-            self.sort();
+            self.sort()?;
         }
         let Directory { names, refused, claimed, naming, .. } = &mut self.directory;
-        let mut disputed = Vec::new();
-        for (name, (claimant, problem)) in claimed.iter() {
-            let (stem, suffix) = naming.split(name);
+        for claimant in claimed.iter() {
+            let Some((name, problem)) = claim_at(self.bytes, *claimant) else {
+                continue;
+            };
+            let (stem, suffix) = naming.split(&name);
             let same = |position: &Position| naming.is(self.bytes, *position, (stem, suffix));
             match names.find(naming.hash(stem), same) {
-                Some(position) if position != claimant => disputed.push((*position, Refusal::Claimed(problem))),
+                Some(position) if position != claimant => {
+                    let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
+                    refuse(refused, (*position, Refusal::Claimed(problem)))?;
+                }
                 _ => {}
             }
         }
-        refused.extend(disputed);
         once_each(refused);
         refused.shrink_to_fit();
-        self.directory
+        Ok(self.directory)
     }
 
     /// The members in the order in which they lie in the file: O(n log n), once.
-    fn sort(&mut self) {
-        let mut places: Vec<(u64, Position)> = Vec::with_capacity(self.directory.count);
+    fn sort(&mut self) -> Result<()> {
+        let mut places: Vec<(u64, Position)> = room(self.directory.count)?;
         for record in Records::new(self.bytes).flatten() {
             if let Ok(place) = record.raw.place(self.directory.base) {
                 places.push((place.offset, record.position));
@@ -357,13 +378,14 @@ impl Pass<'_> {
             if let Ok(record) = record_at(self.bytes, *position)
                 && let Ok(place) = record.raw.place(self.directory.base)
             {
-                self.overlap(place, *position, record.raw.name.len());
+                self.overlap(place, *position, record.raw.name.len())?;
             }
         }
         // Not collected from the pairs, whose memory it would keep.
-        let mut starts = Vec::with_capacity(places.len());
+        let mut starts = room(places.len())?;
         starts.extend(places.iter().map(|(start, _)| *start));
         self.directory.starts = Some(starts);
+        Ok(())
     }
 
     fn bad_record(&self, position: Position, problem: &'static str) -> Error {
@@ -373,14 +395,32 @@ impl Pass<'_> {
 }
 
 /// Remembers a refusal. Before the list grows, what it says twice of one member goes.
-fn refuse(refused: &mut Vec<(Position, Refusal)>, refusal: (Position, Refusal)) {
+fn refuse(refused: &mut Vec<(Position, Refusal)>, refusal: (Position, Refusal)) -> Result<()> {
     if refused.len() == refused.capacity() {
         once_each(refused);
         if refused.len() > refused.capacity() / 2 {
-            refused.reserve(refused.len().max(4));
+            let more = refused.len().max(4);
+            refused.try_reserve(more).map_err(|_| out_of_memory::<(Position, Refusal)>(more))?;
         }
     }
     refused.push(refusal);
+    Ok(())
+}
+
+/// Room for that many values, which an archive's directory has bytes for.
+fn room<T>(count: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| out_of_memory::<T>(count))?;
+    Ok(values)
+}
+
+/// The same, in a table.
+fn reserve(table: &mut HashTable<Position>, count: usize, rehash: impl Fn(&Position) -> u64) -> Result<()> {
+    table.try_reserve(count, rehash).map_err(|_| out_of_memory::<Position>(table.len().saturating_add(count)))
+}
+
+fn out_of_memory<T>(count: usize) -> Error {
+    ErrorKind::OutOfMemory { bytes: u64::try_from(count.saturating_mul(size_of::<T>())).unwrap_or(u64::MAX) }.into()
 }
 
 fn once_each(refused: &mut Vec<(Position, Refusal)>) {
@@ -457,16 +497,17 @@ impl Naming {
         }
     }
 
-    fn join(&self, stem: &[u8], suffix: bool) -> Vec<u8> {
-        let suffix: &[u8] = if suffix { &self.suffix } else { &[] };
-        [stem, suffix].concat()
-    }
-
     /// Whether the record at `position` has this name.
     #[inline]
     fn is(&self, bytes: &[u8], position: Position, name: Parts<'_>) -> bool {
         steps::add(name.0.len());
         text_at(bytes, position).is_some_and(|text| self.split(&text) == name)
+    }
+
+    /// Whether some readers give it to the record at `position`.
+    fn claims(&self, bytes: &[u8], position: Position, name: Parts<'_>) -> bool {
+        steps::add(name.0.len());
+        claim_at(bytes, position).is_some_and(|(claimed, _)| self.split(&claimed) == name)
     }
 
     /// The hash of a name without its suffix, so that both spellings of a key are looked for in one place.
@@ -482,9 +523,21 @@ impl Naming {
         let text = text_at(bytes, position).unwrap_or_default();
         self.hash(self.split(&text).0)
     }
+
+    fn hash_claim_at(&self, bytes: &[u8], position: Position) -> u64 {
+        let (claimed, _) = claim_at(bytes, position).unwrap_or_default();
+        self.hash(self.split(&claimed).0)
+    }
 }
 
 fn text_at(bytes: &[u8], position: Position) -> Option<Cow<'_, [u8]>> {
     let raw = record_at(bytes, position).ok()?.raw;
     name::text_bytes(raw.name, raw.is_utf8())
+}
+
+/// The name that some readers give the record at `position`, and what is wrong with its own.
+fn claim_at(bytes: &[u8], position: Position) -> Option<(Cow<'_, [u8]>, &'static str)> {
+    let raw = record_at(bytes, position).ok()?.raw;
+    let Dispute { claimed, problem, .. } = name::decode(raw.name, raw.is_utf8(), raw.extra)?.dispute?;
+    Some((claimed?, problem))
 }

@@ -26,39 +26,42 @@ const CP437: [char; 128] = [
 pub(crate) struct Name<'a> {
     /// The bytes of its text as NumPy decodes it.
     pub(crate) text: Cow<'a, [u8]>,
-    pub(crate) dispute: Option<Dispute>,
+    pub(crate) dispute: Option<Dispute<'a>>,
 }
 
 /// Why readers disagree about a name.
 #[derive(Debug)]
-pub(crate) struct Dispute {
-    /// What others take it for. One that cannot be read is none of these.
-    pub(crate) claimed: Vec<String>,
+pub(crate) struct Dispute<'a> {
+    /// What others take it for, unless that cannot be read.
+    pub(crate) claimed: Option<Cow<'a, [u8]>>,
+    /// Others disagree about that, too.
+    pub(crate) several: bool,
     pub(crate) problem: &'static str,
 }
 
 /// Decodes a name, and looks whether every reader sees the same. Nothing for bad UTF-8.
 #[inline]
-pub(crate) fn decode<'a>(name: &'a [u8], utf8: bool, extra: &[u8]) -> Option<Name<'a>> {
+pub(crate) fn decode<'a>(name: &'a [u8], utf8: bool, extra: &'a [u8]) -> Option<Name<'a>> {
     if is_plain(name) && (extra.is_empty() || !has_unicode_path(extra)) {
         return Some(Name { text: Cow::Borrowed(name), dispute: None });
     }
     decode_any(name, utf8, extra)
 }
 
-fn decode_any<'a>(name: &'a [u8], utf8: bool, extra: &[u8]) -> Option<Name<'a>> {
+fn decode_any<'a>(name: &'a [u8], utf8: bool, extra: &'a [u8]) -> Option<Name<'a>> {
     let text = text_bytes(name, utf8)?;
-    let dispute = match text.iter().position(|byte| *byte == 0) {
-        Some(nul) => {
-            let cut = text.get(..nul).unwrap_or_default();
-            Some(Dispute { claimed: vec![String::from_utf8_lossy(cut).into_owned()], problem: names::NUL })
-        }
-        None => {
-            let claimed = unicode_path(name, &text, extra);
-            claimed.map(|claimed| Dispute { claimed, problem: names::RENAMED })
-        }
+    let dispute = if text.contains(&0) {
+        // The same byte in every encoding.
+        let claimed = text_bytes(until_nul(name), utf8);
+        Some(Dispute { claimed, several: false, problem: names::NUL })
+    } else {
+        unicode_path(name, &text, extra)
     };
     Some(Name { text, dispute })
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// The name as NumPy decodes it: UTF-8 with general purpose flag bit 11, else code page 437. Nothing for bad UTF-8.
@@ -107,10 +110,10 @@ fn has_unicode_path(extra: &[u8]) -> bool {
     extra_fields(extra).any(|(id, _)| id == UNICODE_PATH)
 }
 
-/// The other names that Unicode path fields give, if their checksums say that they belong to this one. A field that
-/// is not UTF-8 gives no name, but not this one either.
-fn unicode_path(name: &[u8], text: &[u8], extra: &[u8]) -> Option<Vec<String>> {
-    let mut renamed: Option<Vec<String>> = None;
+/// Unicode path fields whose checksum says that they belong to this name, and that give another one. A field that is
+/// not UTF-8 gives no name, but not this one either.
+fn unicode_path<'a>(name: &[u8], text: &[u8], extra: &'a [u8]) -> Option<Dispute<'a>> {
+    let mut dispute: Option<Dispute<'_>> = None;
     // Once, however many fields ask for it.
     let mut checksum = None;
     for (id, content) in extra_fields(extra) {
@@ -122,18 +125,21 @@ fn unicode_path(name: &[u8], text: &[u8], extra: &[u8]) -> Option<Vec<String>> {
         if content.u32() != Some(checksum) {
             continue;
         }
-        steps::add(content.rest().len());
-        match std::str::from_utf8(content.rest()) {
+        let other = content.rest();
+        steps::add(other.len());
+        if other.is_empty() || other == text {
+            continue;
+        }
+        let problem = names::RENAMED;
+        let dispute = dispute.get_or_insert(Dispute { claimed: None, several: false, problem });
+        if std::str::from_utf8(other).is_ok() {
             // Its reader would cut this one at NUL, too.
-            Ok(other) if other.as_bytes() != text && !other.is_empty() => {
-                let cut = other.split('\0').next().unwrap_or_default();
-                renamed.get_or_insert_default().push(cut.to_owned());
-            }
-            Ok(_) => {}
-            Err(_) => {
-                renamed.get_or_insert_default();
+            let other = until_nul(other);
+            match &dispute.claimed {
+                Some(claimed) => dispute.several |= *claimed != other,
+                None => dispute.claimed = Some(Cow::Borrowed(other)),
             }
         }
     }
-    renamed
+    dispute
 }

@@ -167,8 +167,19 @@ fn z22_the_last_of_several_unicode_paths_counts_too() {
     bad_name(&with_extra(first_the_same), "Z22", &[X, 2], &["x", "after"]);
     let first_stale = [unicode_path(1, !sum, b"y.npy"), unicode_path(1, sum, b"after.npy")].concat();
     bad_name(&with_extra(first_stale), "Z22", &[X, 2], &["x", "after"]);
-    let first_another = [unicode_path(1, sum, b"y.npy"), unicode_path(1, sum, b"after.npy")].concat();
-    bad_name(&with_extra(first_another), "Z22", &[X, 2], &["x", "after"]);
+    let first_unreadable = [unicode_path(1, sum, b"\xff.npy"), unicode_path(1, sum, b"after.npy")].concat();
+    bad_name(&with_extra(first_unreadable), "Z22", &[X, 2], &["x", "after"]);
+    let twice = unicode_path(1, sum, b"after.npy").repeat(2);
+    bad_name(&with_extra(twice), "Z22", &[X, 2], &["x", "after"]);
+}
+
+#[test]
+fn z22_unicode_paths_of_several_names_refuse_the_archive() {
+    let sum = crc32fast::hash(b"x.npy");
+    let archive = with_extra([unicode_path(1, sum, b"y.npy"), unicode_path(1, sum, b"after.npy")].concat());
+    let error = unopened(&archive.bytes());
+    assert_rule!(error, "Z11", K::BadDirectory { problem } if problem.contains("several names"));
+    assert_eq!((error.offset(), error.member()), (Some(archive.record_at(X)), None));
 }
 
 #[test]
