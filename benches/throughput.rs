@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::io::Cursor;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::{Array1, Array2, Ix1, Ix2, ShapeBuilder};
+use ndarray::{Array1, Array2, Ix1, Ix2, ShapeBuilder, s};
 use npzmap::{Header, MemberOptions, Npy, Npz, NpzWriter, OpenOptions, Order, Save, ToAligned, Unaligned, Verify};
 
 const BYTES: usize = 64 << 20;
@@ -79,7 +79,16 @@ fn copy(c: &mut Criterion) {
     let mut across = Array2::<f32>::ones((square[0], square[1]).f());
     let c_order = plain("<f4", &square, Order::C, 1);
     group.bench_function("C order into Fortran order", |b| b.iter(|| c_order.read_into(across.view_mut()).unwrap()));
-    group.bench_function("rows of Fortran order", |b| {
+    let mut wide = Array2::<f32>::ones((COUNT, 2));
+    let narrow = plain("<f4", &[COUNT, 1], Order::C, 1);
+    group.bench_function("into one column of two", |b| {
+        b.iter(|| narrow.read_into(wide.slice_mut(s![.., ..1])).unwrap());
+    });
+    group.bench_function("all rows", |b| b.iter(|| native.read_rows::<f32, Ix1>(0..COUNT).unwrap()));
+    let swapped = plain(">f4", &[COUNT], Order::C, 1);
+    group.bench_function("all rows, swapped", |b| b.iter(|| swapped.read_rows::<f32, Ix1>(0..COUNT).unwrap()));
+    group.throughput(Throughput::Bytes(BYTES as u64 / 2));
+    group.bench_function("half of the rows of Fortran order", |b| {
         b.iter(|| columns.read_rows::<f32, Ix2>(0..square[0] / 2).unwrap());
     });
     group.finish();

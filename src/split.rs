@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::container::decode::BLOCK;
 use crate::error::Result;
+use crate::npy::rows::Rows;
 use crate::npy::swap::Landing;
 use crate::source::Source;
 use crate::threads;
@@ -35,10 +36,7 @@ pub(crate) fn read<S: Source>(
         let mut hasher = Hasher::new();
         let mut at = start + (index * whole_piece) as u64;
         for block in piece.chunks_mut(whole_block) {
-            match readable {
-                Readable::Slice(slice) => block.copy_from_slice(part(slice, at, block.len())?),
-                Readable::Source(source) => source.read_exact_at(at, block)?,
-            }
+            readable.read_at(at, block)?;
             if crc {
                 hasher.update(block);
             }
@@ -48,6 +46,27 @@ pub(crate) fn read<S: Source>(
         Ok(hasher)
     });
     Ok(Some(together(pieces.collect::<Result<_>>()?)))
+}
+
+/// Rows of an array whose elements begin at `start` of the source. Whether they were read: not where one thread does as
+/// well, or only one may read.
+pub(crate) fn gather<S: Source>(
+    source: &S,
+    start: u64,
+    rows: &Rows,
+    widest: usize,
+    bytes: &mut [u8],
+    landing: Landing<'_>,
+) -> Result<bool> {
+    let Some(readable) = Readable::of(source, bytes.len() as u64) else {
+        return Ok(false);
+    };
+    let groups = rows.groups(widest, PIECE, landing);
+    let each = bytes.par_chunks_mut(groups.bytes()).enumerate();
+    each.try_for_each_init(Vec::new, |span, (number, group)| {
+        groups.read(number, group, span, |offset, piece| readable.read_at(start + offset as u64, piece))
+    })?;
+    Ok(true)
 }
 
 /// The CRC of the bytes in `range` of the source. Nothing where one thread does as well, or only one may read.
@@ -95,6 +114,14 @@ impl<'a> Readable<'a> {
             return None;
         }
         source.as_slice().map(Readable::Slice).or_else(|| source.as_sync().map(Readable::Source))
+    }
+
+    fn read_at(self, start: u64, bytes: &mut [u8]) -> Result<()> {
+        match self {
+            Readable::Slice(slice) => bytes.copy_from_slice(part(slice, start, bytes.len())?),
+            Readable::Source(source) => source.read_exact_at(start, bytes)?,
+        }
+        Ok(())
     }
 }
 

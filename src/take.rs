@@ -18,6 +18,8 @@ use crate::npy::swap::Landing;
 use crate::npy::{field, fill, rows};
 use crate::options::Verify;
 use crate::source::Source;
+#[cfg(feature = "rayon")]
+use crate::split;
 
 /// The bytes of a stored array, with what is needed to make something of them elsewhere: on a GPU, in another library.
 ///
@@ -270,11 +272,24 @@ impl<'a, S: Source> Found<'a, S> {
             self.verify_if_always()?;
             // In memory there is nothing to gain by reading pieces together.
             let gap = if matches!(elements, Elements::Here { .. }) { 0 } else { rows::GAP };
-            let read_at = |offset: usize, piece: &mut [u8]| self.read_piece(&header, elements, offset, piece);
+            let start = self.data.start + header.preamble_size() as u64;
             let array = read(&part, &mut |bytes, landing| {
-                rows.gather(bytes, gap, read_at)?;
-                landing.land(bytes);
-                Ok(())
+                #[cfg(feature = "rayon")]
+                if split::gather(self.source, start, &rows, gap, bytes, landing)? {
+                    return Ok(());
+                }
+                let groups = rows.groups(gap, usize::MAX, landing);
+                let mut span = Vec::new();
+                bytes.chunks_mut(groups.bytes()).enumerate().try_for_each(|(number, group)| {
+                    groups.read(number, group, &mut span, |offset, piece| match elements {
+                        Elements::Here { bytes, .. } => {
+                            let found = bytes.get(offset..).and_then(|bytes| bytes.get(..piece.len()));
+                            piece.copy_from_slice(found.ok_or_else(|| array::payload_length(&header, bytes.len()))?);
+                            Ok(())
+                        }
+                        Elements::Elsewhere(_) => Ok(self.source.read_exact_at(start + offset as u64, piece)?),
+                    })
+                })
             });
             return array.map_err(|error| in_whole(error, &rows, &header));
         }
@@ -290,21 +305,6 @@ impl<'a, S: Source> Found<'a, S> {
             });
             array.map_err(|error| in_whole(error, &rows, &header))
         })
-    }
-
-    /// Elements' bytes from `offset` on, of a stored array.
-    fn read_piece(&self, header: &Header, elements: Elements<'_>, offset: usize, piece: &mut [u8]) -> Result<()> {
-        match elements {
-            Elements::Here { bytes, .. } => {
-                let found = bytes.get(offset..).and_then(|bytes| bytes.get(..piece.len()));
-                piece.copy_from_slice(found.ok_or_else(|| array::payload_length(header, bytes.len()))?);
-            }
-            Elements::Elsewhere(_) => {
-                let start = self.data.start + header.preamble_size() as u64 + offset as u64;
-                self.source.read_exact_at(start, piece)?;
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn field<T: Element, D: Dimension>(&self, path: &str) -> Result<ArrayView<'a, T, D>> {

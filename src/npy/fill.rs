@@ -30,10 +30,17 @@ pub(crate) fn read_into<T: Element, D: Dimension>(
     if let Some(bytes) = destination.as_slice_mut().and_then(buffer::plain_bytes_mut) {
         return next(bytes, Landing::native(header.dtype()));
     }
-    // Strided, or bits that must be checked before they are values: through a block.
-    let destination = destination.into_dyn();
+    // Strided, or bits that must be checked before they are values: through a block. Axes of one element say nothing.
+    let mut destination = destination.into_dyn();
+    for axis in (0..destination.ndim()).rev().map(Axis) {
+        if destination.len_of(axis) == 1 {
+            destination = destination.index_axis_move(axis, 0);
+        }
+    }
     let block = match across(&destination) {
-        Some(_) => (header.nbytes() / destination.len_of(Axis(0)).max(1)).saturating_mul(ROWS).clamp(BLOCK, ROWS_BYTES),
+        Some(_) => (header.nbytes() / destination.shape().first().copied().unwrap_or(1).max(1))
+            .saturating_mul(ROWS)
+            .clamp(BLOCK, ROWS_BYTES),
         None => BLOCK,
     };
     let block = (block / size_of::<T>().max(1)).clamp(1, header.count().max(1));

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::array;
 use super::header::{Header, Order};
+use super::swap::Landing;
 use crate::error::{ErrorKind, Result};
 
 /// Gaps up to a page are read along: the kernel has read them anyway.
@@ -56,40 +57,20 @@ impl Rows {
         (self.start + piece * self.stride + within) / item.max(1)
     }
 
-    /// Reads the pieces into `bytes`, one after the other. `read_at` reads elements' bytes by their offset; gaps up to
-    /// `widest` are read along, to save calls.
-    pub(crate) fn gather(
-        &self,
-        bytes: &mut [u8],
-        widest: usize,
-        mut read_at: impl FnMut(usize, &mut [u8]) -> Result<()>,
-    ) -> Result<()> {
-        if self.piece == 0 {
-            return Ok(());
-        }
-        if self.stride == self.piece {
-            return read_at(self.start, bytes); // one piece after the other
-        }
-        let at = |index: usize| self.start + index * self.stride;
-        let together = match self.stride.checked_sub(self.piece) {
-            Some(gap) if widest > 0 && gap <= widest && self.count > 1 => (SPAN / (self.piece + gap)).max(1),
-            _ => 1,
+    /// How to read the pieces one after the other into memory, about `most` bytes at a time, of items as `landing` has
+    /// them; gaps up to `widest` are read along, to save calls.
+    pub(crate) fn groups<'r>(&'r self, widest: usize, most: usize, landing: Landing<'r>) -> Groups<'r> {
+        let gap = self.stride.saturating_sub(self.piece);
+        // One after the other, or one alone.
+        let (bytes, pieces) = if gap == 0 || self.count <= 1 {
+            (landing.whole(most), 0)
+        } else if gap <= widest {
+            let pieces = (SPAN / self.stride).max(1);
+            (self.piece.saturating_mul(pieces), pieces)
+        } else {
+            (self.piece, 1)
         };
-        let mut span = Vec::new();
-        let groups = bytes.chunks_mut(self.piece * together);
-        for (group, first) in groups.zip((0..self.count).step_by(together)) {
-            let pieces = group.len() / self.piece;
-            if pieces <= 1 {
-                read_at(at(first), group)?;
-                continue;
-            }
-            span.resize((pieces - 1) * self.stride + self.piece, 0);
-            read_at(at(first), &mut span)?;
-            for (to, from) in group.chunks_exact_mut(self.piece).zip(span.chunks(self.stride)) {
-                to.copy_from_slice(&from[..self.piece]);
-            }
-        }
-        Ok(())
+        Groups { rows: self, landing, bytes: bytes.max(1), pieces }
     }
 
     /// The same from a stream: `skip` passes over bytes, `read` takes them. Nothing behind the last piece is touched.
@@ -121,6 +102,68 @@ impl Rows {
             for (to, from) in group.chunks_exact_mut(self.piece).zip(block.chunks(self.stride)) {
                 to.copy_from_slice(&from[..self.piece]);
             }
+        }
+        Ok(())
+    }
+}
+
+/// Pieces that are read together.
+#[derive(Clone, Copy)]
+pub(crate) struct Groups<'r> {
+    rows: &'r Rows,
+    landing: Landing<'r>,
+    bytes: usize,
+    /// Whole pieces with gaps between them; 0 where a group is a part of one.
+    pieces: usize,
+}
+
+impl Groups<'_> {
+    /// The bytes of a group in memory, but for the last.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reads the group of this number. `read_at` reads elements' bytes by their offset; `span` is for bytes that are read
+    /// along.
+    pub(crate) fn read(
+        &self,
+        number: usize,
+        group: &mut [u8],
+        span: &mut Vec<u8>,
+        mut read_at: impl FnMut(usize, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Rows { start, piece, stride, .. } = *self.rows;
+        if self.pieces == 0 {
+            return self.read_piece(start + number * self.bytes, group, read_at);
+        }
+        let at = start + number * self.pieces * stride;
+        let pieces = group.len() / piece;
+        if pieces <= 1 {
+            return self.read_piece(at, group, read_at);
+        }
+        span.resize((pieces - 1) * stride + piece, 0);
+        read_at(at, span)?;
+        for (to, from) in group.chunks_exact_mut(piece).zip(span.chunks(stride)) {
+            to.copy_from_slice(&from[..piece]);
+        }
+        self.landing.land(group);
+        Ok(())
+    }
+
+    /// What needs work after it was read is read in blocks that stay in cache.
+    fn read_piece(
+        &self,
+        at: usize,
+        piece: &mut [u8],
+        mut read_at: impl FnMut(usize, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        if self.landing.is_none() {
+            return read_at(at, piece);
+        }
+        let block = self.landing.whole(array::BLOCK);
+        for (number, bytes) in piece.chunks_mut(block).enumerate() {
+            read_at(at + number * block, bytes)?;
+            self.landing.land(bytes);
         }
         Ok(())
     }

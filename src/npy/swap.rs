@@ -17,6 +17,11 @@ impl<'h> Landing<'h> {
         Landing { swapped: (!dtype.is_native()).then_some(dtype) }
     }
 
+    /// Whether nothing is to be done.
+    pub(crate) fn is_none(self) -> bool {
+        self.swapped.is_none()
+    }
+
     /// About as many bytes as these, in whole items.
     pub(crate) fn whole(self, bytes: usize) -> usize {
         let item = self.swapped.map_or(1, Dtype::item_size).max(1);

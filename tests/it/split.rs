@@ -2,7 +2,7 @@
 #![cfg(feature = "rayon")]
 
 use bytemuck::{Pod, Zeroable};
-use ndarray::Ix1;
+use ndarray::{Array2, Ix1, Ix2};
 use npzmap::{ErrorKind, Npz, OpenOptions, Source, Verify, record};
 
 use crate::forge::{self, Archive};
@@ -138,4 +138,49 @@ fn items_are_swapped_whole_wherever_the_pieces_that_threads_take_begin() {
             assert!(read.as_slice().unwrap() == readings, "{threads}");
         }
     }
+}
+
+#[test]
+fn rows_that_several_threads_read_are_those_that_one_reads() {
+    let count = LARGE / 4;
+    // Two long columns or a great many short ones, in Fortran order; as many rows or columns, in C order.
+    for [rows, columns] in [[count / 2, 2], [50, count / 50]] {
+        let number = |index: usize| (index as u32).wrapping_mul(0x9e37_79b9);
+        for (dtype, to_bytes) in [("'<u4'", u32::to_le_bytes as fn(u32) -> [u8; 4]), ("'>u4'", u32::to_be_bytes)] {
+            let payload: Vec<u8> = (0..rows * columns).flat_map(|index| to_bytes(number(index))).collect();
+            for fortran in ["False", "True"] {
+                let header =
+                    format!("{{'descr': {dtype}, 'fortran_order': {fortran}, 'shape': ({rows}, {columns}), }}");
+                let blanks = 64 - (header.len() + 11) % 64;
+                let content = [&forge::preamble((1, 0), format!("{header}{:blanks$}\n", "")), &payload[..]].concat();
+                let bytes = Archive::new(vec![forge::stored("a.npy", &content)]).bytes();
+                let mut file = tempfile::NamedTempFile::new().unwrap();
+                std::io::Write::write_all(&mut file, &bytes).unwrap();
+                let (by_position, in_memory) = (Npz::open(file.path()).unwrap(), Npz::new(bytes).unwrap());
+                let range = 3..rows - 2;
+                let expected = Array2::from_shape_fn((range.len(), columns), |(row, column)| {
+                    let row = row + range.start;
+                    number(if fortran == "True" { column * rows + row } else { row * columns + column })
+                });
+                for threads in [1, 3] {
+                    with_threads(threads, || {
+                        assert!(by_position.read_rows::<u32, Ix2>("a", range.clone()).unwrap() == expected);
+                        assert!(in_memory.read_rows::<u32, Ix2>("a", range.clone()).unwrap() == expected);
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_from_a_source_that_fails_are_an_error() {
+    let sound = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&vec![7; LARGE / 4]))]);
+    let at = sound.data_at(0) + (9 << 20);
+    let broken = Npz::new(Failing { bytes: sound.bytes(), at }).unwrap();
+    with_threads(3, || {
+        let error = broken.read_rows::<u32, Ix1>("a", 1..LARGE / 4).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
+        assert_eq!(error.member(), Some("a"));
+    });
 }
