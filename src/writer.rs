@@ -20,12 +20,11 @@ use std::path::Path;
 use crate::archive::{self, SUFFIX};
 use crate::container::write::{ALIGNMENT, Directory};
 use crate::error::{ErrorKind, Result};
-use crate::member::Member;
 use crate::npy::dtype::Kind;
 use crate::npy::element::Element;
 use crate::npy::save::Save;
 use crate::options::OpenOptions;
-use crate::source::{FileSource, ReadAt, Source, open_regular};
+use crate::source::{FileSource, ReadAt, open_regular};
 
 pub use atomic::AtomicFile;
 use body::Body;
@@ -525,66 +524,6 @@ impl<S: Sink> NpzWriter<S> {
             Err(error) => Err(error),
         };
         rows.map_err(|error| error.in_member(key.into()).in_file(path.as_deref()))
-    }
-
-    /// Copies a member of another archive: the same name, the same content, elements aligned. What is compressed stays as
-    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped. From file to file the
-    /// system moves the data, which is read for the check as well; whoever writes to the source meanwhile is not noticed
-    /// ([`check_unchanged`](crate::Npz::check_unchanged) tells).
-    ///
-    /// # Errors
-    ///
-    /// As [`add`](NpzWriter::add), and as [`Member::verify`].
-    ///
-    /// ```
-    /// use npzmap::{Access, Npz, NpzWriter};
-    ///
-    /// // All of an archive, aligned: what `npz align` does.
-    /// let by_numpy = Npz::open("tests/data/model-batch-stored.npz")?;
-    /// let mut w = NpzWriter::stream(Vec::new());
-    /// for member in &by_numpy {
-    ///     w.copy(&member)?;
-    /// }
-    /// let aligned = Npz::new(w.finish()?)?;
-    /// for member in &aligned {
-    ///     assert_eq!(member.access_in_map()?, Access::Borrow);
-    /// }
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn copy<R: Source>(&mut self, member: &Member<'_, R>) -> Result<()> {
-        self.copy_with(member, MemberOptions::new())
-    }
-
-    /// The same, with options: inflated, deflated anew, or without the check of its CRC-32.
-    ///
-    /// # Errors
-    ///
-    /// As [`copy`](NpzWriter::copy).
-    ///
-    /// ```
-    /// use npzmap::{MemberOptions, Npz, NpzWriter};
-    ///
-    /// let compressed = Npz::open("tests/data/model-batch.npz")?;
-    /// let mut w = NpzWriter::stream(Vec::new());
-    /// for member in &compressed {
-    ///     w.copy_with(&member, MemberOptions::new().store())?;
-    /// }
-    /// let stored = Npz::new(w.finish()?)?;
-    /// assert_eq!(stored.view::<f32, ndarray::Ix2>("features")?.sum(), 66.0);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn copy_with<R: Source>(&mut self, member: &Member<'_, R>, options: MemberOptions) -> Result<()> {
-        let name = member.text();
-        let checked = self.check_name(&name).and_then(|()| options.check());
-        checked.map_err(|error| self.about(&member.key(), error))?;
-        let start = self.output.position();
-        // Errors of the sink know its file already; all others are the member's.
-        let result = member.find(|found| self.copy_found(&name, found, member.flags(), options));
-        match result {
-            Ok(()) => self.directory.drop_old(&name),
-            Err(_) => self.abandon(start),
-        }
-        result
     }
 
     /// Where the archive ends so far, in bytes from where it begins: the next member's local header will be there.

@@ -3,40 +3,168 @@
 use super::NpzWriter;
 use super::body::{Body, Put, Rest};
 use super::member::Plan;
+#[cfg(feature = "rayon")]
+use super::member::{IN_MEMORY, deflate_in_memory};
 use super::options::{Coding, MemberOptions};
 use super::sink::Sink;
+#[cfg(feature = "rayon")]
+use crate::buffer;
 use crate::container::record::method;
 use crate::container::write::Sizes;
 use crate::error::{ErrorKind, Result};
 use crate::found::{Found, Seen};
+use crate::member::Member;
+#[cfg(feature = "rayon")]
+use crate::member::Method;
 use crate::source::Source;
+
+/// What was made of a member before its turn, on another thread.
+pub(super) enum Made {
+    Nothing,
+    /// It was decoded, only to be checked.
+    #[cfg(feature = "rayon")]
+    Checked,
+    /// All of its content, which was compressed.
+    #[cfg(feature = "rayon")]
+    Content(Vec<u8>),
+    #[cfg(feature = "rayon")]
+    Deflated(Vec<u8>, Sizes),
+    /// Deflated it would be no smaller.
+    #[cfg(feature = "rayon")]
+    NoSmaller,
+}
+
+#[cfg(feature = "rayon")]
+impl Made {
+    /// Does what needs no sink: decodes, checks, compresses.
+    pub(super) fn of<R: Source>(member: &Member<'_, R>, options: MemberOptions) -> Result<Self> {
+        let (verify, is_stored) = (!options.unchecked, member.method() == Method::Stored);
+        if is_stored && !matches!(options.coding, Some(Coding::Deflate { .. })) {
+            return Ok(Made::Nothing); // which is cheaper than to find it twice
+        }
+        member.find(|found| match (options.coding, is_stored) {
+            (None, false) if verify => found.verify().map(|()| Made::Checked),
+            (Some(Coding::Store), false) if found.coded.place.size <= IN_MEMORY => {
+                let size = usize::try_from(found.coded.place.size).unwrap_or(usize::MAX);
+                let mut content = buffer::with_capacity(size)?;
+                decode(found, verify, &mut |block| {
+                    content.extend_from_slice(block);
+                    Ok(())
+                })?;
+                Ok(Made::Content(content))
+            }
+            (Some(Coding::Deflate { level, if_smaller }), _) => {
+                let content = |put: Put<'_>| decode(found, verify, put);
+                let deflated = deflate_in_memory(&of(found, Rest::Blocks(&content)), level, if_smaller)?;
+                Ok(deflated.map_or(Made::NoSmaller, |(data, sizes)| Made::Deflated(data, sizes)))
+            }
+            _ => Ok(Made::Nothing),
+        })
+    }
+}
 
 /// What is decoded, or moved, at once.
 const BLOCK: usize = 512 << 10;
 
 impl<S: Sink> NpzWriter<S> {
-    /// Copies what was found under a name that was checked.
-    pub(super) fn copy_found<R: Source>(
+    /// Copies a member of another archive: the same name, the same content, elements aligned. What is compressed stays as
+    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped. From file to file the
+    /// system moves the data, which is read for the check as well; whoever writes to the source meanwhile is not noticed
+    /// ([`check_unchanged`](crate::Npz::check_unchanged) tells).
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](NpzWriter::add), and as [`Member::verify`].
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, NpzWriter};
+    ///
+    /// // All of an archive, aligned: what `npz align` does.
+    /// let by_numpy = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// for member in &by_numpy {
+    ///     w.copy(&member)?;
+    /// }
+    /// let aligned = Npz::new(w.finish()?)?;
+    /// for member in &aligned {
+    ///     assert_eq!(member.access_in_map()?, Access::Borrow);
+    /// }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn copy<R: Source>(&mut self, member: &Member<'_, R>) -> Result<()> {
+        self.copy_with(member, MemberOptions::new())
+    }
+
+    /// The same, with options: inflated, deflated anew, or without the check of its CRC-32.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy`](NpzWriter::copy).
+    ///
+    /// ```
+    /// use npzmap::{MemberOptions, Npz, NpzWriter};
+    ///
+    /// let compressed = Npz::open("tests/data/model-batch.npz")?;
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// for member in &compressed {
+    ///     w.copy_with(&member, MemberOptions::new().store())?;
+    /// }
+    /// let stored = Npz::new(w.finish()?)?;
+    /// assert_eq!(stored.view::<f32, ndarray::Ix2>("features")?.sum(), 66.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn copy_with<R: Source>(&mut self, member: &Member<'_, R>, options: MemberOptions) -> Result<()> {
+        self.copy_made(member, options, Ok(Made::Nothing))
+    }
+
+    /// Copies a member of which something was made beforehand, or could not be.
+    pub(super) fn copy_made<R: Source>(
+        &mut self,
+        member: &Member<'_, R>,
+        options: MemberOptions,
+        made: Result<Made>,
+    ) -> Result<()> {
+        let name = member.text();
+        let checked = self.check_name(&name).and_then(|()| options.check());
+        checked.map_err(|error| self.about(&member.key(), error))?;
+        let (made, start) = (made?, self.output.position());
+        // Errors of the sink know its file already; all others are the member's.
+        let result = member.find(|found| self.copy_found(&name, found, member.flags(), options, made));
+        match result {
+            Ok(()) => self.directory.drop_old(&name),
+            Err(_) => self.abandon(start),
+        }
+        result
+    }
+
+    fn copy_found<R: Source>(
         &mut self,
         name: &str,
         found: &Found<'_, R>,
         flags: u16,
         options: MemberOptions,
+        made: Made,
     ) -> Result<()> {
         let verify = !options.unchecked;
-        match (options.coding, found.is_stored()) {
-            (None | Some(Coding::Store), true) => self.move_stored(name, found, verify),
-            (None, false) => {
+        let content = |put: Put<'_>| decode(found, verify, put);
+        match (made, options.coding, found.is_stored()) {
+            #[cfg(feature = "rayon")]
+            (Made::Deflated(data, sizes), ..) => self.write_deflated(name, &data, sizes),
+            #[cfg(feature = "rayon")]
+            (Made::NoSmaller, ..) => self.store(name, &of(found, Rest::Blocks(&content))),
+            #[cfg(feature = "rayon")]
+            (Made::Content(bytes), ..) => self.store(name, &whole(found, &bytes)),
+            (_, None | Some(Coding::Store), true) => self.move_stored(name, found, verify),
+            #[cfg(feature = "rayon")]
+            (Made::Checked, None, false) => self.move_data(name, found, flags, None, false),
+            (_, None, false) => {
                 // To be checked it must be decoded once.
                 if verify {
                     found.verify()?;
                 }
                 self.move_data(name, found, flags, None, false)
             }
-            (Some(coding), _) => {
-                let rest = |put: Put<'_>| decode(found, verify, put);
-                self.write(name, &of(found, Rest::Blocks(&rest)), coding)
-            }
+            (_, Some(coding), _) => self.write(name, &of(found, Rest::Blocks(&content)), coding),
         }
     }
 
@@ -102,6 +230,12 @@ fn of<'b, R: Source>(found: &Found<'_, R>, rest: Rest<'b>) -> Body<'b> {
         _ => None,
     };
     Body { preamble: Vec::new(), rest, rest_size, inside, crc32 }
+}
+
+/// A member's content, decoded and checked before.
+#[cfg(feature = "rayon")]
+fn whole<'b, R: Source>(found: &Found<'_, R>, bytes: &'b [u8]) -> Body<'b> {
+    Body { crc32: Some(found.coded.crc32), ..Body::bytes(bytes, preamble_size(found)) }
 }
 
 /// Where the elements begin, or 0 for what is no array, or one that cannot be read: it is moved all the same.

@@ -4,7 +4,9 @@ use super::NpzWriter;
 use super::options::MemberOptions;
 use super::sink::Sink;
 use crate::error::Result;
+use crate::member::Member;
 use crate::npy::save::Save;
+use crate::source::Source;
 
 impl<S: Sink> NpzWriter<S> {
     /// Adds several arrays, in the given order. With the feature `rayon`, those that are deflated are compressed side by
@@ -39,6 +41,43 @@ impl<S: Sink> NpzWriter<S> {
         }
         arrays.try_for_each(|(key, array)| self.add_with(key.as_ref(), array, options))
     }
+
+    /// Copies several members of other archives, in the given order. With the feature `rayon`, those that are to be inflated,
+    /// deflated, or decoded for their CRC-32 are so side by side; the archive is the same, byte for byte, as when they are
+    /// [copied](NpzWriter::copy_with) one by one.
+    ///
+    /// What is inflated or compressed waits in memory for its turn: one member for each thread, or two if they are small.
+    ///
+    /// Returns the writer's [position](NpzWriter::position) after each.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy`](NpzWriter::copy). The members before the one that fails are in the archive.
+    ///
+    /// ```
+    /// use npzmap::{MemberOptions, Npz, NpzWriter};
+    ///
+    /// let compressed = Npz::open("tests/data/model-batch.npz")?;
+    /// let mut w = NpzWriter::stream(Vec::new());
+    /// let ends = w.copy_many(&compressed, MemberOptions::new().store())?;
+    /// assert_eq!((ends.len(), ends.last()), (3, Some(&w.position())));
+    /// let stored = Npz::new(w.finish()?)?;
+    /// assert_eq!(stored.view::<f32, ndarray::Ix2>("features")?.sum(), 66.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn copy_many<'a, R: Source + Sync + 'a>(
+        &mut self,
+        members: impl IntoIterator<Item = Member<'a, R>>,
+        options: MemberOptions,
+    ) -> Result<Vec<u64>> {
+        let members = members.into_iter();
+        #[cfg(feature = "rayon")]
+        if options.check().is_ok() {
+            return self.copy_side_by_side(members, options);
+        }
+        let copied = members.map(|member| self.copy_with(&member, options).map(|()| self.position()));
+        copied.collect()
+    }
 }
 
 #[cfg(feature = "rayon")]
@@ -49,6 +88,7 @@ mod side_by_side {
     use crate::archive::SUFFIX;
     use crate::threads;
     use crate::writer::body::Body;
+    use crate::writer::copy::Made;
     use crate::writer::member::{IN_MEMORY, deflate_in_memory};
     use crate::writer::options::Coding;
 
@@ -60,8 +100,9 @@ mod side_by_side {
         ) -> Result<()> {
             let threads = threads::count();
             let mut arrays = arrays.peekable();
+            let size = |(_, array): &(K, &dyn Save)| array.header().map_or(0, |header| header.nbytes() as u64);
             while arrays.peek().is_some() {
-                let (keys, some): (Vec<K>, Vec<&dyn Save>) = wave(&mut arrays, threads).into_iter().unzip();
+                let (keys, some): (Vec<K>, Vec<&dyn Save>) = wave(&mut arrays, threads, size).into_iter().unzip();
                 let deflate = |array: &&dyn Save| match coding {
                     Coding::Deflate { level, if_smaller } => {
                         deflate_in_memory(&Body::array(*array)?, level, if_smaller).map(Some)
@@ -79,19 +120,34 @@ mod side_by_side {
             }
             Ok(())
         }
+
+        pub(super) fn copy_side_by_side<'a, R: Source + Sync + 'a>(
+            &mut self,
+            members: impl Iterator<Item = Member<'a, R>>,
+            options: MemberOptions,
+        ) -> Result<Vec<u64>> {
+            let threads = threads::count();
+            let mut ends = Vec::new();
+            let mut members = members.peekable();
+            while members.peek().is_some() {
+                let some = wave(&mut members, threads, Member::size);
+                let made = threads::map(some.iter().collect(), |member| Made::of(member, options));
+                for (member, made) in some.iter().zip(made) {
+                    self.copy_made(member, options, made)?;
+                    ends.push(self.position());
+                }
+            }
+            Ok(ends)
+        }
     }
 
     /// As many as there are threads; twice as many while they are small, so that a short one does not leave its thread idle.
-    fn wave<'a, K>(
-        arrays: &mut Peekable<impl Iterator<Item = (K, &'a dyn Save)>>,
-        threads: usize,
-    ) -> Vec<(K, &'a dyn Save)> {
+    fn wave<I>(items: &mut Peekable<impl Iterator<Item = I>>, threads: usize, size: impl Fn(&I) -> u64) -> Vec<I> {
         let (mut wave, mut bytes) = (Vec::new(), 0_u64);
-        let size = |array: &dyn Save| array.header().map_or(0, |header| header.nbytes() as u64);
         let fits = |count: usize, bytes: u64| count < threads || count < 2 * threads && bytes < IN_MEMORY;
-        while let Some((key, array)) = arrays.next_if(|_| fits(wave.len(), bytes)) {
-            bytes = bytes.saturating_add(size(array));
-            wave.push((key, array));
+        while let Some(item) = items.next_if(|_| fits(wave.len(), bytes)) {
+            bytes = bytes.saturating_add(size(&item));
+            wave.push(item);
         }
         wave
     }

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use npzmap::{ErrorKind, Escaped, Header, Member, MemberOptions, Method, NpzWriter, Sink};
-use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
@@ -251,39 +250,29 @@ fn write<S: Sink>(
     options: &Options,
     progress: &Progress,
 ) -> Result<S::Finished> {
+    /// So many are copied before the next report.
+    const SOME: usize = 64;
     let mut writer = writer.align(options.align)?;
-    if !options.store && options.deflate.is_none() {
-        check_compressed(members)?;
-    }
-    for (member, moved) in members.iter().zip(moved) {
-        let (coding, method) = match (options.store, options.deflate) {
-            (true, _) => (MemberOptions::new().store(), Method::Stored),
-            (_, Some(level)) => (MemberOptions::new().deflate(level), Method::Deflated),
-            // What is stored is moved, what is compressed stays so, and was checked.
-            (_, None) => (MemberOptions::new().verify(is_stored(member)), member.method()),
-        };
-        writer.copy_with(member, coding)?;
-        // Nothing stands behind its content.
-        let content = writer.position().saturating_sub(member.size());
-        let offset = (method == Method::Stored).then_some(content + moved.preamble);
-        moved.method_after = Some(method.to_string());
-        moved.offset_after = offset;
-        moved.aligned_after = Some(is_aligned(offset, options.align));
+    // What is neither stored nor deflated anew stays as it is.
+    let (coding, method) = match (options.store, options.deflate) {
+        (true, _) => (MemberOptions::new().store(), Some(Method::Stored)),
+        (_, Some(level)) => (MemberOptions::new().deflate(level), Some(Method::Deflated)),
+        (_, None) => (MemberOptions::new(), None),
+    };
+    for (members, moved) in members.chunks(SOME).zip(moved.chunks_mut(SOME)) {
+        let ends = writer.copy_many(members.iter().copied(), coding)?;
+        for ((member, moved), end) in members.iter().zip(moved).zip(ends) {
+            let method = method.unwrap_or(member.method());
+            // Nothing stands behind its content.
+            let content = end.saturating_sub(member.size());
+            let offset = (method == Method::Stored).then_some(content + moved.preamble);
+            moved.method_after = Some(method.to_string());
+            moved.offset_after = offset;
+            moved.aligned_after = Some(is_aligned(offset, options.align));
+        }
         progress.at(writer.position());
     }
     Ok(writer.finish()?)
-}
-
-fn is_stored(member: &Member<'_>) -> bool {
-    member.method() == Method::Stored
-}
-
-/// Decodes what is compressed, side by side, only to see that it is whole: it is copied as it lies. The first error is that of
-/// the first member.
-fn check_compressed(members: &[Member<'_>]) -> Result<()> {
-    let compressed = members.par_iter().filter(|member| !is_stored(member));
-    let checked: Vec<_> = compressed.map(|member| member.verify()).collect();
-    Ok(checked.into_iter().collect::<npzmap::Result<()>>()?)
 }
 
 /// What is compressed has no place that matters.

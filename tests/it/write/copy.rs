@@ -288,3 +288,66 @@ fn refused_members_are_refused() {
     assert_eq!(results, [true, false, true]);
     assert_eq!(keys(&Npz::new(w.finish().unwrap().into_inner()).unwrap()), ["features", "sample_ids"]);
 }
+
+/// With a method that only one feature decodes, those that can be read.
+fn readable(npz: &Npz<Vec<u8>>) -> Vec<npzmap::Member<'_, Vec<u8>>> {
+    npz.members().filter(|member| member.verify().is_ok()).collect()
+}
+
+#[test]
+fn many_at_once_are_the_same_bytes_as_one_by_one() {
+    for options in [
+        MemberOptions::new(),
+        MemberOptions::new().verify(false),
+        MemberOptions::new().store(),
+        MemberOptions::new().deflate(6),
+        MemberOptions::new().deflate_if_smaller(1),
+    ] {
+        for name in FIXTURES {
+            let npz = Npz::new(fixtures::bytes(name)).unwrap();
+            let members = readable(&npz);
+            let (mut ends, mut together) = (Vec::new(), NpzWriter::stream(Vec::new()));
+            let said = together.copy_many(members.iter().copied(), options).unwrap();
+            let mut apart = NpzWriter::stream(Vec::new());
+            for member in &members {
+                apart.copy_with(member, options).unwrap();
+                ends.push(apart.position());
+            }
+            assert_eq!(said, ends, "{name} {options:?}");
+            let bytes = together.finish().unwrap();
+            assert!(!bytes.is_empty() && bytes == apart.finish().unwrap(), "{name} {options:?}");
+        }
+    }
+}
+
+#[test]
+fn the_first_of_many_that_fails_is_named_and_those_before_it_are_there() {
+    let numbers: Vec<u32> = (0..5000).collect();
+    let mut starts = Vec::new();
+    let deflated = written(|w| {
+        ["a", "b", "c", "d"].iter().try_for_each(|key| {
+            starts.push(w.position() as usize);
+            w.add_with(key, &numbers, MemberOptions::new().deflate(6))
+        })
+    });
+    let mut damaged = deflated.source().clone();
+    damaged[starts[1] + 500] ^= 0x55;
+    let damaged = Npz::new(damaged).unwrap();
+    for options in [MemberOptions::new(), MemberOptions::new().store(), MemberOptions::new().deflate(1)] {
+        let mut w = NpzWriter::new(Cursor::new(Vec::new())).unwrap();
+        let error = w.copy_many(&damaged, options).unwrap_err();
+        assert_eq!((error.member(), w.len()), (Some("b"), 1), "{options:?}");
+        assert!(matches!(error.kind(), ErrorKind::BadStream { .. } | ErrorKind::Checksum { .. }), "{error}");
+        // The one that is there already is named before its data is looked at.
+        let twice = ["a", "b"].map(|key| damaged.member(key).unwrap());
+        let error = w.copy_many(twice, options).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadKey { .. }) && error.member() == Some("a"), "{error}");
+        w.copy_many(["c", "d"].map(|key| damaged.member(key).unwrap()), options).unwrap();
+        let npz = Npz::new(w.finish().unwrap().into_inner()).unwrap();
+        assert_eq!(keys(&npz), ["a", "c", "d"]);
+        assert_eq!(npz.read::<u32, ndarray::Ix1>("d").unwrap().to_vec(), numbers);
+    }
+    let mut w = NpzWriter::stream(Vec::new());
+    let error = w.copy_many(&deflated, MemberOptions::new().deflate(10)).unwrap_err();
+    assert_eq!((error.member(), w.len()), (Some("a"), 0));
+}
