@@ -1,5 +1,6 @@
 //! Everything that a fuzzer once found, replayed on stable.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -71,4 +72,27 @@ fn what_is_written_is_read_back() {
 #[test]
 fn every_way_leads_to_the_same_values() {
     replay("sources", "open", sources::sources);
+}
+
+/// Of every fixture, and of every array in it as a plain file.
+#[test]
+fn every_way_leads_to_the_same_values_of_the_fixtures() {
+    let (mut archives, mut files) = (0, HashSet::new());
+    for entry in fs::read_dir(crate::fixtures::path("")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        // One array of thousands of fields takes as long as all others together, many times over.
+        if path.ends_with("wide-records.npz") {
+            continue;
+        }
+        sources::sources(&bytes);
+        let Ok(npz) = npzmap::Npz::new(&bytes[..]) else { continue };
+        archives += 1;
+        for content in npz.members().filter_map(|member| member.bytes().ok()) {
+            if files.insert(crc32fast::hash(&content)) {
+                sources::sources(&content);
+            }
+        }
+    }
+    assert!(archives >= 25 && files.len() >= 400, "{archives} archives, {} files", files.len());
 }
