@@ -17,8 +17,6 @@ pub(super) enum At {
     Array,
     /// A byte of its header: a byte of the file where it is stored, else one of the member.
     Byte(u64),
-    /// Any byte of its header.
-    Header,
 }
 
 /// The header of `x` is refused by every call, stored and deflated, there.
@@ -66,7 +64,6 @@ pub(super) fn refused_at(content: &[u8], at: At, options: OpenOptions) -> Error 
     match at {
         At::Array => assert_eq!(alone.offset(), Some(0)),
         At::Byte(offset) => assert_eq!(alone.offset(), Some(offset)),
-        At::Header => assert!(alone.offset().is_some()),
     }
     let error = about_x(&archives, errors, at);
     assert_eq!(format!("{:?}", alone.kind()), format!("{:?}", error.kind()));
@@ -85,7 +82,6 @@ pub(super) fn about_x(archives: &[Archive; 2], [plain, deflated]: [Error; 2], at
             return plain;
         }
         At::Byte(offset) => offset,
-        At::Header => deflated.offset().unwrap(),
     };
     assert!(offset < u64::from(archives[0].records[X].size), "{deflated:?}");
     assert_eq!((plain.offset(), deflated.offset()), (Some(start + offset), Some(offset)), "{plain:?}");

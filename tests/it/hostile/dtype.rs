@@ -1,10 +1,13 @@
 //! What a header says its items are: N11, L2, L3.
 
+use std::time::{Duration, Instant};
+
 use npzmap::{Dtype, Error, ErrorKind as K, Fault};
 
 use super::array::{At, about_x, archives, bad_text, descr};
 use super::*;
 use crate::forge::{npy, preamble};
+use crate::memory::{LITTLE, cost};
 
 #[test]
 fn n11_a_code_that_numpy_does_not_print_is_refused() {
@@ -40,24 +43,23 @@ fn n11_a_field_that_is_none_is_refused() {
     for fields in [
         "[^'<u4']",
         "[^['a', '<u4']]",
-        "[(^'a')]",
         "[('a'^)]",
         "[('a', ^)]",
         "[(^1, '<u4')]",
         "[('a', '<u4', (2,), ^1)]",
         "[(('a', 'b', ^'c'), '<u4')]",
         "[(('a'^), '<u4')]",
-        "[(^('a', 'b', 'c'), '<u4')]",
         "[('a', '<u4') ^('b', '<u4')]",
-        "[('a', '<u4')^",
         "[^None]",
         "(^)",
         "('<u4'^)",
-        "('<u4', (2,)^, 3)",
+        "('<u4', (2,), ^3)",
     ] {
-        let error = bad_text_anywhere(&descr(fields));
-        assert!(matches!(error.kind().rule(), Some("N5" | "N7" | "N11")), "{fields}: {error:?}");
+        assert_rule!(bad_text(1, descr(fields)), "N5", K::BadHeader { .. });
     }
+    // The list goes on where it should end.
+    let text = descr("[('a', '<u4')").replacen(", 'fortran", ", ^'fortran", 1);
+    assert_rule!(bad_text(1, text), "N5", K::BadHeader { .. });
     // An unnamed sub-array, which NumPy takes for padding and never writes.
     assert_rule!(bad_text(1, descr("[^('', '<f4', (2,))]")), "N11", K::BadDtype { .. });
     // An axis that NumPy cannot hold, with and without values.
@@ -65,25 +67,21 @@ fn n11_a_field_that_is_none_is_refused() {
         for (code, lengths) in
             [("<u4", format!("(0, {length})")), ("<u4", format!("({length}, 0)")), ("|V0", format!("({length},)"))]
         {
-            for field in [format!("('a', '{code}', {lengths})"), format!("('a', ('{code}', {lengths}))")] {
-                assert_rule!(bad_text_anywhere(&descr(&format!("[{field}]"))), "N11", K::BadDtype { .. });
+            for field in [format!("^('a', '{code}', {lengths})"), format!("('a', ^('{code}', {lengths}))")] {
+                assert_rule!(bad_text(1, descr(&format!("[{field}]"))), "N11", K::BadDtype { .. });
             }
         }
     }
     let shape = "1, ".repeat(65);
-    assert_rule!(bad_text_anywhere(&descr(&format!("[('a', '<u4', ({shape}))]"))), "N7", K::BadShape { .. });
+    assert_rule!(bad_text(1, descr(&format!("[('a', '<u4', ^({shape}))]"))), "N7", K::BadShape { .. });
 }
 
-/// Refused, wherever.
+/// Every reader refuses this text at its byte `at`, and reads the other members. For texts that are too long for every
+/// call to take them.
 #[track_caller]
-fn bad_text_anywhere(text: &str) -> Error {
-    let content = [preamble((1, 0), text.replace('^', "")), vec![0; 12]].concat();
-    refused_header(&content)
-}
-
-/// Every reader refuses the header, at a byte of it, and reads the other members.
-#[track_caller]
-fn refused_header(content: &[u8]) -> Error {
+fn refused_text(text: &str, at: u64) -> Error {
+    let content = [preamble((2, 0), text), vec![0; 12]].concat();
+    let (content, at) = (&content, At::Byte(12 + at));
     let archives = archives(content);
     let errors = archives.each_ref().map(|archive| {
         agreed(each_reader!(&archive.bytes(), |npz| {
@@ -93,7 +91,7 @@ fn refused_header(content: &[u8]) -> Error {
             agreed([member.header().expect_err("header"), member.read::<u32, Ix1>().expect_err("read")])
         }))
     });
-    about_x(&archives, errors, At::Header)
+    about_x(&archives, errors, at)
 }
 
 /// A record within a record, and so on.
@@ -108,8 +106,8 @@ fn nested_arrays(depth: usize) -> String {
 
 #[test]
 fn n11_a_sub_array_that_is_no_field_is_refused() {
-    for text in ["('<u4', (3,))", "('<u4', (1,))", "('<u4', ())", "([('a', '<u4')], (1,))"] {
-        assert_rule!(bad_text_anywhere(&descr(text)), "N11", K::BadDtype { .. });
+    for text in ["^('<u4', (3,))", "^('<u4', (1,))", "^('<u4', ())", "^([('a', '<u4')], (1,))"] {
+        assert_rule!(bad_text(1, descr(text)), "N11", K::BadDtype { .. });
     }
 }
 
@@ -123,30 +121,75 @@ fn l2_a_dtype_has_at_most_32_levels() {
             });
         }
     }
-    for text in [nested(32), nested(33), nested(10_000), nested_arrays(32), nested_arrays(10_000)] {
-        assert_rule!(bad_text_anywhere(&descr(&text)), "L2", K::LimitExceeded { .. });
-    }
-    // No stack for brackets that never close, whatever they are said to be.
-    for bracket in ["(", "[", "{", "[(", "[('a', ", "{'descr': "] {
-        for before in ["", "{'descr': ", "{'fortran_order': ", "{'shape': "] {
-            let text = format!("{before}{}", bracket.repeat(9_000));
-            assert!(bad_text_anywhere(&text).kind().rule().is_some());
+    for depth in [32, 33, 64, 10_000] {
+        for (text, at) in [(nested(depth), IN_RECORDS), (nested_arrays(depth), IN_ARRAYS)] {
+            assert_rule!(refused_text(&descr(&text), at), "L2", K::LimitExceeded { .. });
         }
     }
 }
 
-#[test]
-fn l2_a_hundred_thousand_brackets_take_neither_the_stack_nor_long() {
-    let refused = |text: String| refused_header(&[preamble((2, 0), text), vec![0; 12]].concat());
-    for bracket in ["(", "[", "{", "[(", "[('a', ", "{'descr': "] {
-        // As the header, and in the place of its dtype, where not all of them are the beginning of one.
-        for text in [bracket.repeat(100_000), descr(&bracket.repeat(100_000))] {
-            assert!(matches!(refused(text).kind().rule(), Some("N5" | "N7" | "N11" | "L2")), "{bracket}");
+/// Where records within records have one bracket too many for a header, and sub-arrays of sub-arrays one level too many for
+/// a dtype.
+const IN_RECORDS: u64 = 10 + 31 * 7 + 1;
+const IN_ARRAYS: u64 = 10 + 32;
+
+/// What opens and never closes, so many times: as the whole header, and in the place of each of its values; with the byte at
+/// which it is refused, and the row.
+fn brackets(count: usize) -> Vec<(String, u64, &'static str)> {
+    let brackets = ["(", "[", "{", "[(", "[('a', ", "{'descr': "];
+    let places = ["", "{'descr': ", "{'fortran_order': ", "{'shape': "];
+    // A row a bracket, a column a place.
+    let answers = [
+        [(0, "N5"), (IN_ARRAYS, "L2"), (18, "N6"), (11, "N7")],
+        [(0, "N5"), (11, "N5"), (18, "N6"), (10, "N7")],
+        [(1, "N5"), (10, "N5"), (18, "N6"), (10, "N7")],
+        [(0, "N5"), (12, "N5"), (18, "N6"), (10, "N7")],
+        [(0, "N5"), (IN_RECORDS, "L2"), (18, "N6"), (10, "N7")],
+        [(10, "N5"), (10, "N5"), (18, "N6"), (10, "N7")],
+    ];
+    let mut found = Vec::new();
+    for (bracket, answers) in brackets.into_iter().zip(answers) {
+        for (before, (at, rule)) in places.into_iter().zip(answers) {
+            found.push((format!("{before}{}", bracket.repeat(count)), at, rule));
         }
     }
-    // What would be a dtype, were it not for the depth.
-    for text in [nested(100_000), nested_arrays(100_000)] {
-        assert_rule!(refused(descr(&text)), "L2", K::LimitExceeded { .. });
+    found
+}
+
+#[test]
+fn l2_brackets_that_never_close_are_refused_where_they_are_too_many_or_out_of_place() {
+    for (text, at, rule) in brackets(9_000) {
+        assert_eq!(refused_text(&text, at).kind().rule(), Some(rule), "{text:.20}");
+    }
+}
+
+/// The least of several times that parsing took, and the bytes that it held.
+fn parsed(text: &str) -> (Duration, isize) {
+    let content = preamble((2, 0), text);
+    let once = || {
+        let start = Instant::now();
+        let (header, cost) = cost(|| npzmap::Header::from_bytes(&content));
+        header.expect_err("brackets");
+        (start.elapsed(), cost.peak)
+    };
+    (0..5).map(|_| once()).min().unwrap()
+}
+
+#[test]
+fn l2_a_hundred_thousand_brackets_take_neither_the_stack_nor_long() {
+    // And what would be a dtype, were it not for the depth.
+    let many = |count: usize| {
+        let closed = [(nested(count), IN_RECORDS), (nested_arrays(count), IN_ARRAYS)];
+        let closed = closed.map(|(text, at)| (descr(&text), at, "L2"));
+        brackets(count).into_iter().chain(closed)
+    };
+    for ((few, ..), (more, at, rule)) in many(10_000).zip(many(100_000)) {
+        let error = refused_text(&more, at);
+        assert_eq!(error.kind().rule(), Some(rule), "{more:.20}");
+        // Ten times the text: for its square it would be a hundred times as long, which is seconds.
+        let ((short, _), (long, held)) = (parsed(&few), parsed(&more));
+        assert!(long <= 40 * short + Duration::from_millis(20), "{more:.20}: {short:?} became {long:?}");
+        assert!(held <= LITTLE + 2 * more.len() as isize, "{more:.20}: {held} bytes of {}", more.len());
     }
 }
 
@@ -166,18 +209,23 @@ fn l3_a_dtype_has_at_most_4096_fields() {
         assert_eq!((record.fields().len(), record.item_size()), (4096, 4096));
     });
     for one in ["('fNAME', '|u1')", "('', '|V1')", "('fNAME', '|S0')"] {
-        assert_limit(&fields(4097, one), 4096);
+        let mut text = fields(4097, one);
+        text.insert(text.rfind("('").unwrap(), '^');
+        assert_limit(&text, 4096);
     }
-    // Nested ones are counted.
+    // Nested ones are counted: 63 times 65, one around them, and the first in that.
     let inner = fields(64, "('fNAME', '|u1')");
-    assert_limit(&fields(64, &format!("('gNAME', {inner})")).replace("gNAME", "g"), 4096);
+    let mut text = fields(64, &format!("('gNAME', {inner})"));
+    text.insert(text.rfind("('f0'").unwrap(), '^');
+    assert_limit(&text, 4096);
 }
 
-/// The dtype goes beyond a limit of L3.
+/// The dtype goes beyond a limit of L3, at its `^`.
 #[track_caller]
 fn assert_limit(text: &str, most: u64) {
-    let content = [preamble((2, 0), descr(text)), vec![0; 12]].concat();
-    let error = refused_header(&content);
+    let text = descr(text);
+    let at = text.find('^').expect("the place is marked");
+    let error = refused_text(&text.replacen('^', "", 1), at as u64);
     assert_rule!(error, "L3", K::LimitExceeded { limit, found, .. } if *limit == most && found > limit);
     assert_eq!(error.kind().fault(), Fault::Limit);
 }
@@ -186,14 +234,14 @@ fn assert_limit(text: &str, most: u64) {
 fn l3_an_item_has_at_most_as_many_bytes_as_numpy_counts() {
     let most = u64::from(i32::MAX.unsigned_abs());
     for text in [
-        "[('a', '|V2147483647'), ('b', '|u1')]",
-        "[('a', '|V2147483647'), ('', '|V2147483647'), ('b', '|V2147483647')]",
-        "[('a', '<f8', (268435456,))]",
-        "[('a', '<f8', (4294967296, 4294967296))]",
-        "[('a', '|u1', (18446744073709551615,))]",
-        "[('a', '<f8', 268435456)]",
-        "[('a', [('b', '|V1000000')], (3000,))]",
-        "('|V65536', (65536,))",
+        "[('a', '|V2147483647'), ^('b', '|u1')]",
+        "[('a', '|V2147483647'), ^('', '|V2147483647'), ('b', '|V2147483647')]",
+        "[^('a', '<f8', (268435456,))]",
+        "[^('a', '<f8', (4294967296, 4294967296))]",
+        "[^('a', '|u1', (18446744073709551615,))]",
+        "[^('a', '<f8', 268435456)]",
+        "[^('a', [('b', '|V1000000')], (3000,))]",
+        "^('|V65536', (65536,))",
     ] {
         assert_limit(text, most);
     }

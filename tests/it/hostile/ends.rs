@@ -35,37 +35,47 @@ fn encoded(content: &[u8], method: u16) -> Vec<u8> {
     data
 }
 
-/// An archive of one member.
-fn member(content: &[u8], data: &[u8], method: u16) -> Vec<u8> {
+/// `x` with this content, by this method, between two others.
+fn member(content: &[u8], data: &[u8], method: u16) -> Archive {
     let mut entry = stored("x", content);
     entry.header.method = method;
     entry.header.compressed_size = u32::try_from(data.len()).unwrap();
     entry.data = data.into();
-    Archive::new(vec![entry]).bytes()
+    with_x(entry)
 }
 
-/// The content by every reader, with its CRC and without: the same bytes, or the same error.
-fn read(archive: &[u8]) -> std::result::Result<Vec<u8>, Error> {
+/// The content by every reader, with its CRC and without: the same bytes, or the same error about the data of `x`. The
+/// others read.
+fn read(archive: &Archive) -> Result<Vec<u8>> {
+    let bytes = archive.bytes();
     let outcome = |verify| {
-        let outcomes = each_reader!(archive, OpenOptions::new().verify(verify), |npz| {
+        let outcomes = each_reader!(&bytes, OpenOptions::new().verify(verify), |npz| {
             let npz = npz.unwrap();
+            the_others_read(&npz, &["x"]);
             let outcome = npz.member("x").unwrap().bytes().map(|bytes| bytes.into_owned());
-            match &outcome {
-                Ok(_) => npz.verify().unwrap(),
-                Err(error) => assert_eq!(npz.verify().unwrap_err().kind().rule(), error.kind().rule()),
+            match outcome {
+                Ok(content) => {
+                    npz.verify().unwrap();
+                    Ok(content)
+                }
+                Err(error) => Err(agreed([error, npz.verify().unwrap_err()])),
             }
-            outcome
         });
-        let mut outcomes = outcomes.into_iter();
-        let first = outcomes.next().unwrap();
-        for other in outcomes {
-            assert_eq!(first.as_ref().ok(), other.as_ref().ok());
+        match outcomes {
+            [Ok(first), Ok(second), Ok(third)] => Ok(same([first, second, third])),
+            outcomes => Err(agreed(outcomes.map(|outcome| outcome.expect_err("another reader refuses it")))),
         }
-        first
     };
-    let (checked, unchecked) = (outcome(Verify::default()), outcome(Verify::Never));
-    assert_eq!(checked.as_ref().map_err(Error::to_string), unchecked.as_ref().map_err(Error::to_string));
-    checked
+    match (outcome(Verify::default()), outcome(Verify::Never)) {
+        (Ok(checked), Ok(unchecked)) => {
+            assert!(checked == unchecked);
+            Ok(checked)
+        }
+        (checked, unchecked) => {
+            let error = agreed([checked, unchecked].map(|outcome| outcome.expect_err("the other refuses it")));
+            Err(assert_about_x(archive, error, Place::Data))
+        }
+    }
 }
 
 #[test]
@@ -85,7 +95,7 @@ fn z26_a_stream_that_is_cut_off_anywhere_is_refused() {
         let sound = archive.entries[X].data.clone();
         for length in 0..sound.len() {
             let archive = with_data(&archive, &sound[..length]);
-            let error = read(&archive.bytes()).unwrap_err();
+            let error = read(&archive).unwrap_err();
             assert_rule!(error, "Z26", K::BadStream { .. });
         }
     }
@@ -132,10 +142,13 @@ fn z26_a_damaged_end_is_seen() {
         for at in sound.len() - 8..sound.len() {
             let mut data = sound.clone();
             data[at] ^= 0xff;
-            let bytes = with_data(&archive, &data).bytes();
-            match Npz::new(&bytes[..]).unwrap().member("x").unwrap().bytes() {
+            let archive = with_data(&archive, &data);
+            let npz = Npz::new(archive.bytes()).unwrap();
+            the_others_read(&npz, &["x"]);
+            match npz.member("x").unwrap().bytes() {
                 Ok(found) => assert_eq!(*found, content),
                 Err(error) => {
+                    let error = assert_about_x(&archive, error, Place::Data);
                     assert!(matches!(error.kind(), K::BadStream { .. } | K::Checksum { .. }), "{error}");
                     refused += 1;
                 }

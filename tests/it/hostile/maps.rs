@@ -9,6 +9,7 @@ use npzmap::{Error, ErrorKind as K, Limits, Npy, Npz, OpenOptions, Source, Verif
 
 use super::*;
 use crate::forge::{End, WIDE, Zip64, deflated, npy, zip64_extra};
+use crate::memory::{INPUT, LITTLE, cost};
 
 // M1
 
@@ -24,7 +25,9 @@ fn m1_a_file_that_can_change_is_not_mapped_by_the_safe_call() {
     let mut permissions = file.as_file().metadata().unwrap().permissions();
     permissions.set_readonly(true);
     fs::set_permissions(file.path(), permissions).unwrap();
-    assert_rule!(Npz::map_if_safe(file.path()).unwrap_err(), "M1", K::NotImmutable);
+    let error = Npz::map_if_safe(file.path()).unwrap_err();
+    assert_rule!(error, "M1", K::NotImmutable);
+    assert_eq!((error.member(), error.offset(), error.path()), (None, None, Some(file.path())));
     // The other safe doors.
     the_others_read(&Npz::open(file.path()).unwrap(), &[]);
     the_others_read(&Npz::new(fs::read(file.path()).unwrap()).unwrap(), &[]);
@@ -93,6 +96,10 @@ fn m2_a_file_that_is_cut_off_is_an_error_when_it_is_read_by_position() {
             assert!(matches!(error.kind(), K::Io(source) if source.kind() == ErrorKind::UnexpectedEof), "{error:?}");
             assert_eq!((error.member(), error.path()), (Some("after"), Some(file.path())));
         }
+        // Those before the cut read.
+        if length > 0 {
+            the_others_read(&npz, &["after"]);
+        }
     }
     assert_eq!(npz.len(), 3);
 }
@@ -126,7 +133,15 @@ fn m2_a_file_that_changed_is_told_from_the_one_that_was_opened() {
             assert_eq!(error.path(), Some(&*path));
         }
         fs::remove_file(&path).unwrap();
-        assert!(opened.check_unchanged().is_err() && mapped.check_unchanged().is_err());
+        for error in [opened.check_unchanged().unwrap_err(), mapped.check_unchanged().unwrap_err()] {
+            // The file that was opened has changed as before; of the other one, only the path was known.
+            match error.kind() {
+                K::Io(said) => assert_eq!((about, said.kind()), ("inode", ErrorKind::NotFound)),
+                K::FileChanged { what } => assert!(what.contains(about) && about != "inode", "{error:?}"),
+                _ => panic!("{error:?}"),
+            }
+            assert_eq!((error.member(), error.offset(), error.path()), (None, None, Some(&*path)));
+        }
     }
 }
 
@@ -135,12 +150,15 @@ fn m2_a_file_that_is_overwritten_is_an_error_or_its_new_values_when_it_is_read_b
     let file = written(&three().bytes());
     let npz = Npz::open(file.path()).unwrap();
     fs::write(file.path(), vec![0x55; three().bytes().len()]).unwrap();
-    assert_rule!(npz.read::<u32, Ix1>("x").unwrap_err(), "Z1", K::HeaderMismatch { .. });
+    let error = assert_about_x(&three(), npz.read::<u32, Ix1>("x").unwrap_err(), Place::Local);
+    assert_rule!(error, "Z1", K::HeaderMismatch { field: "signature", .. });
     // Another array of the same size in the same place is told by its checksum.
     let mut other = three();
     other.entries[X].data[130] ^= 1;
     fs::write(file.path(), other.bytes()).unwrap();
-    assert_rule!(npz.read::<u32, Ix1>("x").unwrap_err(), "Z27", K::Checksum { .. });
+    let error = assert_about_x(&other, npz.read::<u32, Ix1>("x").unwrap_err(), Place::Data);
+    assert_rule!(error, "Z27", K::Checksum { .. });
+    the_others_read(&npz, &["x"]);
 }
 
 #[test]
@@ -185,12 +203,14 @@ fn m4_what_is_no_regular_file_is_refused_and_not_waited_for() {
         let error = agreed(errors);
         assert_rule!(error, "M4", K::NotRegularFile { .. });
         assert_eq!((error.path(), error.kind().fault()), (Some(&*path), npzmap::Fault::System));
+        assert_eq!((error.member(), error.offset()), (None, None));
     }
     // What is open already.
     for path in [folder.path(), Path::new("/dev/null"), Path::new("/dev/zero")] {
         let file = || File::open(path).unwrap();
-        assert_rule!(Npz::open_file(file()).unwrap_err(), "M4", K::NotRegularFile { .. });
-        assert_rule!(Npz::map_file_if_safe(file()).unwrap_err(), "M4", K::NotRegularFile { .. });
+        let error = agreed([Npz::open_file(file()).unwrap_err(), Npz::map_file_if_safe(file()).unwrap_err()]);
+        assert_rule!(error, "M4", K::NotRegularFile { .. });
+        assert_eq!((error.member(), error.offset(), error.path()), (None, None, None));
     }
 }
 
@@ -264,7 +284,7 @@ fn l4_a_directory_of_two_gibibytes_is_refused() {
         map(OpenOptions::new(), file.path()).unwrap_err(),
     ]);
     assert_rule!(error, "L4", K::LimitExceeded { found: 0x8000_0000, limit: 0x7fff_ffff, .. });
-    assert_eq!(error.offset(), Some(directory));
+    assert_eq!((error.member(), error.offset()), (None, Some(directory)));
     assert_eq!(error.kind().fault(), npzmap::Fault::Limit);
 }
 
@@ -277,7 +297,7 @@ fn l4_a_number_of_members_is_no_measure_of_memory() {
     (archive.end.entries, archive.end.disk_entries) = (u16::MAX, u16::MAX);
     let zip64 = archive.zip64.as_mut().unwrap();
     (zip64.entries, zip64.disk_entries) = (1 << 60, 1 << 60);
-    assert_rule!(unopened(&archive.bytes()), "Z11", K::DirectoryMismatch { expected: 3, .. });
+    assert_rule!(unopened(&archive.bytes(), archive.end_at()), "Z11", K::DirectoryMismatch { expected: 3, .. });
 }
 
 #[test]
@@ -288,9 +308,9 @@ fn l5_a_compressed_member_decodes_to_no_more_than_the_limit() {
     let limited = |bytes| OpenOptions::new().limits(Limits::new().max_decoded_bytes(bytes));
     let archive = with_x(deflated("x.npy", &content));
     let refused = |error: Error, found_bytes: u64, most: u64| {
+        let error = assert_about_x(&archive, error, Place::Data);
         assert_rule!(error, "L5", K::LimitExceeded { found, limit, .. } if (*found, *limit) == (found_bytes, most));
         assert!(error.to_string().contains("Limits::max_decoded_bytes"), "{error}");
-        assert_eq!(error.member(), Some("x"));
     };
     each_reader!(&archive.bytes(), limited(199), |npz| {
         let npz = npz.unwrap();
@@ -311,8 +331,12 @@ fn l5_a_compressed_member_decodes_to_no_more_than_the_limit() {
     });
     let strings = with_x(deflated("x.npy", &text));
     // Of strings, what they take in memory counts.
+    let memory = 200 * size_of::<String>() as u64;
     each_reader!(&strings.bytes(), limited(199), |npz| {
-        assert_rule!(npz.unwrap().strings("x").unwrap_err(), "L5", K::LimitExceeded { limit: 199, found: 200.., .. });
+        let npz = npz.unwrap();
+        the_others_read(&npz, &["x"]);
+        let error = assert_about_x(&strings, npz.strings("x").unwrap_err(), Place::Data);
+        assert_rule!(error, "L5", K::LimitExceeded { limit: 199, found, .. } if *found == memory);
     });
     // What is stored is there.
     let plain = with_x(stored("x.npy", &content));
@@ -327,18 +351,22 @@ fn l5_a_compressed_member_decodes_to_no_more_than_the_limit() {
 fn l5_the_limit_is_16_gibibytes() {
     // Room for the compressed data that a member of this size needs at the least.
     let declared = (16 << 30) + 1;
-    let sparse = huge(8, declared, declared / 1032 + 1, declared);
+    let (sparse, data) = huge(8, declared, declared / 1032 + 1, declared);
     let npz = Npz::new(sparse).unwrap();
     // The stream itself has other things wrong with it.
-    let error = npz.member("x").unwrap().bytes().unwrap_err();
+    let (error, cost) = cost(|| npz.member("x").unwrap().bytes().unwrap_err());
     assert_rule!(error, "L5", K::LimitExceeded { found, limit, .. } if (*found, *limit) == (declared, 16 << 30));
+    assert_eq!((error.member(), error.offset()), (Some("x"), Some(data)));
+    assert!(cost.peak <= LITTLE + INPUT, "{cost:?}");
+    assert_eq!(npz.read::<u32, Ix1>("after").unwrap().to_vec(), values("after"));
 }
 
-/// One member of this many bytes, an array of as many `u8` as the second number says.
-fn huge(method: u16, size: u64, compressed_size: u64, count: u64) -> Sparse {
+/// A member of this many bytes, an array of as many `u8` as the last number says, behind a small one, `after`; and where
+/// its data begins.
+fn huge(method: u16, size: u64, compressed_size: u64, count: u64) -> (Sparse, u64) {
     let preamble = npy("'|u1'", &format!("({count},)"), &[]);
-    let mut archive = Archive::new(vec![stored("x.npy", &preamble)]);
-    both(&mut archive, 0, |header| {
+    let mut archive = Archive::new(vec![sound("after.npy"), stored("x.npy", &preamble)]);
+    both(&mut archive, X, |header| {
         header.method = method;
         (header.size, header.compressed_size, header.crc32) = (WIDE, WIDE, 0);
         header.extra = zip64_extra(&[size, compressed_size]);
@@ -346,7 +374,7 @@ fn huge(method: u16, size: u64, compressed_size: u64, count: u64) -> Sparse {
     archive.zip64 = Some(Zip64::new());
     archive.lay_out();
     // The data is longer than what is written of it.
-    let (start, data) = (archive.data_at(0), archive.entries[0].data.len() as u64);
+    let (start, data) = (archive.data_at(X), archive.entries[X].data.len() as u64);
     let more = compressed_size - data;
     let zip64 = archive.zip64.as_mut().unwrap();
     zip64.offset += more;
@@ -355,21 +383,35 @@ fn huge(method: u16, size: u64, compressed_size: u64, count: u64) -> Sparse {
     let bytes = archive.bytes();
     let (head, tail) = bytes.split_at(usize::try_from(start + data).unwrap());
     let size = bytes.len() as u64 + more;
-    Sparse { size, pieces: vec![(0, head.into()), (size - tail.len() as u64, tail.into())] }
+    (Sparse { size, pieces: vec![(0, head.into()), (size - tail.len() as u64, tail.into())] }, start)
 }
 
 #[test]
 fn l6_memory_that_is_not_there_is_an_error() {
     // More than any address space has.
     let count = 1 << 60;
-    let npz = Npz::new(huge(0, count + 128, count + 128, count)).unwrap();
+    let (sparse, data) = huge(0, count + 128, count + 128, count);
+    let npz = Npz::new(sparse).unwrap();
     let header = npz.member("x").unwrap().header().unwrap();
     assert_eq!(header.nbytes() as u64, count);
-    let error = npz.read::<u8, Ix1>("x").unwrap_err();
-    assert_rule!(error, "L6", K::OutOfMemory { bytes } if *bytes == count);
-    assert_rule!(npz.get::<u8, Ix1>("x").unwrap_err(), "L6", K::OutOfMemory { .. });
-    assert_rule!(npz.member("x").unwrap().bytes().unwrap_err(), "L6", K::OutOfMemory { .. });
-    assert_eq!(error.kind().fault(), npzmap::Fault::System);
+    let refused = |error: Error, asked: u64| {
+        assert_rule!(error, "L6", K::OutOfMemory { bytes } if *bytes == asked);
+        assert_eq!((error.member(), error.offset()), (Some("x"), Some(data)));
+        assert_eq!(error.kind().fault(), npzmap::Fault::System);
+    };
+    let errors = {
+        let whole = npz.member("x").unwrap().bytes().unwrap_err();
+        let rows = npz.read_rows::<u8, Ix1>("x", 1..count as usize).unwrap_err();
+        [
+            (npz.read::<u8, Ix1>("x").unwrap_err(), count),
+            (npz.get::<u8, Ix1>("x").unwrap_err(), count),
+            (npz.read_any("x").map(drop).unwrap_err(), count),
+            (rows, count - 1),
+            (whole, count + 128),
+        ]
+    };
+    errors.into_iter().for_each(|(error, asked)| refused(error, asked));
+    assert_eq!(npz.read::<u32, Ix1>("after").unwrap().to_vec(), values("after"));
 }
 
 #[test]
