@@ -1,5 +1,5 @@
 //! Whatever any field of an archive says, the content of each member is what a plain reading of the rules gives, or an
-//! error. Where nothing lies, it is what was put in.
+//! error. Where nothing lies but what nobody reads, such as a date, it is what was put in.
 
 #[path = "lying/reading.rs"]
 mod reading;
@@ -45,10 +45,11 @@ enum Lie {
     Byte(u16, u8),
 }
 
-#[derive(Arbitrary, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug)]
 enum Field {
-    Signature,
-    Version,
+    /// A byte of it, like the other numbers here.
+    Signature(u8),
+    Version(u8),
     Flags,
     Method,
     Crc32,
@@ -61,11 +62,16 @@ enum Field {
     Offset,
     Name,
     Extra,
+    MadeBy(u8),
+    Time,
+    Date,
+    InternalAttributes,
+    ExternalAttributes,
 }
 
 #[derive(Arbitrary, Debug)]
 enum EndField {
-    Signature,
+    Signature(u8),
     Disk,
     FirstDisk,
     DiskEntries,
@@ -77,7 +83,7 @@ enum EndField {
 
 #[derive(Arbitrary, Debug)]
 enum Zip64Field {
-    Signature,
+    Signature(u8),
     Length,
     Disk,
     FirstDisk,
@@ -85,10 +91,12 @@ enum Zip64Field {
     Entries,
     Size,
     Offset,
-    LocatorSignature,
+    LocatorSignature(u8),
     LocatorDisk,
     LocatorOffset,
     Disks,
+    MadeBy(u8),
+    Version(u8),
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -108,11 +116,15 @@ impl Value {
     }
 }
 
-/// Cut to the field's width, as a writer would.
+/// Cut to the field's width, as a writer would. Of several bytes, about one of them.
 macro_rules! lie {
     ($field:expr, $value:expr) => {
         $field = $value.of(u64::from($field)) as _
     };
+    ($field:expr, $index:expr, $value:expr) => {{
+        let index = usize::from(*$index) % $field.len();
+        lie!($field[index], $value)
+    }};
 }
 
 pub(crate) fn lying(bytes: &[u8]) {
@@ -160,7 +172,7 @@ impl Source for ByPosition<'_> {
 }
 
 impl Story {
-    /// The archive, and what was put in if nothing lies.
+    /// The archive, and what was put in if no lie matters.
     fn told(&self) -> (Vec<u8>, Option<Vec<Vec<u8>>>) {
         let members = &self.members[..self.members.len().min(MEMBERS.into())];
         let contents: Vec<Vec<u8>> = members.iter().map(Told::content).collect();
@@ -196,7 +208,7 @@ impl Story {
                 *byte = *value;
             }
         }
-        (bytes, lies.is_empty().then_some(contents))
+        (bytes, lies.iter().all(Lie::is_idle).then_some(contents))
     }
 }
 
@@ -218,6 +230,16 @@ impl Told {
 }
 
 impl Lie {
+    /// Whether it is about what nobody reads (docs/hostile.md, Z28 and Z29).
+    fn is_idle(&self) -> bool {
+        match self {
+            Lie::Local(_, field, _) => field.is_idle() || matches!(field, Field::Version(_)),
+            Lie::Record(_, field, _) => field.is_idle() || matches!(field, Field::Version(index) if index % 2 == 1),
+            Lie::Zip64(field, _) => matches!(field, Zip64Field::MadeBy(_) | Zip64Field::Version(_)),
+            Lie::End(..) | Lie::Byte(..) => false,
+        }
+    }
+
     fn tell(&self, archive: &mut Archive) {
         match self {
             Lie::Local(index, field, value) => {
@@ -231,7 +253,7 @@ impl Lie {
             Lie::End(field, value) => {
                 let end = &mut archive.end;
                 match field {
-                    EndField::Signature => lie!(end.signature[3], value),
+                    EndField::Signature(index) => lie!(end.signature, index, value),
                     EndField::Disk => lie!(end.disk, value),
                     EndField::FirstDisk => lie!(end.first_disk, value),
                     EndField::DiskEntries => lie!(end.disk_entries, value),
@@ -244,7 +266,7 @@ impl Lie {
             Lie::Zip64(field, value) => {
                 let Some(zip64) = &mut archive.zip64 else { return };
                 match field {
-                    Zip64Field::Signature => lie!(zip64.signature[3], value),
+                    Zip64Field::Signature(index) => lie!(zip64.signature, index, value),
                     Zip64Field::Length => lie!(zip64.length, value),
                     Zip64Field::Disk => lie!(zip64.disk, value),
                     Zip64Field::FirstDisk => lie!(zip64.first_disk, value),
@@ -252,10 +274,12 @@ impl Lie {
                     Zip64Field::Entries => lie!(zip64.entries, value),
                     Zip64Field::Size => lie!(zip64.size, value),
                     Zip64Field::Offset => lie!(zip64.offset, value),
-                    Zip64Field::LocatorSignature => lie!(zip64.locator_signature[3], value),
+                    Zip64Field::LocatorSignature(index) => lie!(zip64.locator_signature, index, value),
                     Zip64Field::LocatorDisk => lie!(zip64.locator_disk, value),
                     Zip64Field::LocatorOffset => lie!(zip64.locator_offset, value),
                     Zip64Field::Disks => lie!(zip64.disks, value),
+                    Zip64Field::MadeBy(index) => lie!(zip64.made_by, index, value),
+                    Zip64Field::Version(index) => lie!(zip64.version, index, value),
                 }
             }
             Lie::Byte(..) => {} // when all is written
@@ -264,10 +288,15 @@ impl Lie {
 }
 
 impl Field {
+    fn is_idle(self) -> bool {
+        use Field as F;
+        matches!(self, F::MadeBy(_) | F::Time | F::Date | F::InternalAttributes | F::ExternalAttributes)
+    }
+
     fn lie(&self, header: &mut Header, value: Value) {
         match self {
-            Field::Signature => lie!(header.signature[3], value),
-            Field::Version => lie!(header.version[0], value),
+            Field::Signature(index) => lie!(header.signature, index, value),
+            Field::Version(index) => lie!(header.version, index, value),
             Field::Flags => lie!(header.flags, value),
             Field::Method => lie!(header.method, value),
             Field::Crc32 => lie!(header.crc32, value),
@@ -280,6 +309,11 @@ impl Field {
             Field::Offset => lie!(header.offset, value),
             Field::Name => header.name.iter_mut().for_each(|byte| lie!(*byte, value)),
             Field::Extra => header.extra.extend(value.of(0).to_le_bytes()),
+            Field::MadeBy(index) => lie!(header.made_by, index, value),
+            Field::Time => lie!(header.time, value),
+            Field::Date => lie!(header.date, value),
+            Field::InternalAttributes => lie!(header.internal_attributes, value),
+            Field::ExternalAttributes => lie!(header.external_attributes, value),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Archives written field by field, so that a test can state exactly one lie.
 //!
+//! Every byte of a record is a field, with the value that it should have: signatures, versions, dates and attributes, too.
 //! Put entries into an [`Archive`]; change what should stay consistent; [`lay_out`](Archive::lay_out), which makes
 //! every length, offset and count true; change what should be a lie; take the [`bytes`](Archive::bytes). Nothing is
 //! checked on the way, and no library has a say in what is written.
@@ -16,6 +17,10 @@
 pub(crate) const WIDE: u32 = u32::MAX;
 pub(crate) const WIDE16: u16 = u16::MAX;
 
+/// 4.5, on Unix.
+const MADE_BY: [u8; 2] = [45, 3];
+const VERSION: [u8; 2] = [45, 0];
+
 /// A local header or a record of the central directory, which repeats most of it (APPNOTE 4.3.7, 4.3.12).
 #[derive(Clone)]
 pub(crate) struct Header {
@@ -24,6 +29,8 @@ pub(crate) struct Header {
     pub(crate) version: [u8; 2],
     pub(crate) flags: u16,
     pub(crate) method: u16,
+    pub(crate) time: u16,
+    pub(crate) date: u16,
     pub(crate) crc32: u32,
     pub(crate) compressed_size: u32,
     pub(crate) size: u32,
@@ -32,8 +39,12 @@ pub(crate) struct Header {
     pub(crate) name: Vec<u8>,
     pub(crate) extra: Vec<u8>,
     // Not in a local header.
+    /// Like the one that is needed.
+    pub(crate) made_by: [u8; 2],
     pub(crate) comment_length: u16,
     pub(crate) disk: u16,
+    pub(crate) internal_attributes: u16,
+    pub(crate) external_attributes: u32,
     pub(crate) offset: u32,
     pub(crate) comment: Vec<u8>,
 }
@@ -55,6 +66,9 @@ pub(crate) struct Entry {
 pub(crate) struct Zip64 {
     pub(crate) signature: [u8; 4],
     pub(crate) length: u64,
+    pub(crate) made_by: [u8; 2],
+    /// Needed to extract.
+    pub(crate) version: [u8; 2],
     pub(crate) disk: u32,
     pub(crate) first_disk: u32,
     pub(crate) disk_entries: u64,
@@ -106,9 +120,11 @@ impl Header {
     fn new(name: &str, content: &[u8], method: u16, compressed: usize) -> Self {
         Header {
             signature: *b"PK\x03\x04",
-            version: [45, 0],
+            version: VERSION,
             flags: if name.is_ascii() { 0 } else { 1 << 11 },
             method,
+            time: 0,
+            date: 0x0021, // 1980-01-01, as np.savez writes it
             crc32: crc32fast::hash(content),
             compressed_size: u32::try_from(compressed).unwrap(),
             size: u32::try_from(content.len()).unwrap(),
@@ -116,8 +132,11 @@ impl Header {
             extra_length: 0,
             name: name.into(),
             extra: Vec::new(),
+            made_by: MADE_BY,
             comment_length: 0,
             disk: 0,
+            internal_attributes: 0,
+            external_attributes: 0,
             offset: 0,
             comment: Vec::new(),
         }
@@ -131,11 +150,10 @@ impl Header {
 
     /// What both kinds have, from the flags to the length of the extra field.
     fn common(&self) -> Vec<u8> {
-        let date = 0x0021_0000_u32; // 1980-01-01, as np.savez writes it
         let [crc32, compressed_size, size] = [self.crc32, self.compressed_size, self.size].map(u32::to_le_bytes);
-        let [flags, method] = [self.flags, self.method].map(u16::to_le_bytes);
-        let [name, extra] = [self.name_length, self.extra_length].map(u16::to_le_bytes);
-        [&flags[..], &method, &date.to_le_bytes(), &crc32, &compressed_size, &size, &name, &extra].concat()
+        let before = [self.flags, self.method, self.time, self.date].map(u16::to_le_bytes).concat();
+        let lengths = [self.name_length, self.extra_length].map(u16::to_le_bytes).concat();
+        [&before[..], &crc32, &compressed_size, &size, &lengths].concat()
     }
 
     pub(crate) fn local_bytes(&self) -> Vec<u8> {
@@ -143,11 +161,10 @@ impl Header {
     }
 
     fn record_bytes(&self) -> Vec<u8> {
-        let made_by = [45, 3]; // 4.5 on Unix
-        let [comment, disk] = [self.comment_length, self.disk].map(u16::to_le_bytes);
-        let attributes = [0; 6];
-        let fixed = [&self.signature[..], &made_by, &self.version, &self.common(), &comment, &disk, &attributes];
-        [&fixed.concat()[..], &self.offset.to_le_bytes(), &self.name, &self.extra, &self.comment].concat()
+        let narrow = [self.comment_length, self.disk, self.internal_attributes].map(u16::to_le_bytes).concat();
+        let wide = [self.external_attributes, self.offset].map(u32::to_le_bytes).concat();
+        let fixed = [&self.signature[..], &self.made_by, &self.version, &self.common(), &narrow, &wide].concat();
+        [&fixed[..], &self.name, &self.extra, &self.comment].concat()
     }
 }
 
@@ -163,6 +180,8 @@ impl Zip64 {
         Zip64 {
             signature: *b"PK\x06\x06",
             length: 44,
+            made_by: MADE_BY,
+            version: VERSION,
             disk: 0,
             first_disk: 0,
             disk_entries: 0,
@@ -179,7 +198,7 @@ impl Zip64 {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let versions = [45, 3, 45, 0];
+        let versions = [self.made_by, self.version].concat();
         let disks = [self.disk, self.first_disk].map(u32::to_le_bytes).concat();
         let numbers = [self.disk_entries, self.entries, self.size, self.offset].map(u64::to_le_bytes).concat();
         let record = [&self.signature[..], &self.length.to_le_bytes(), &versions, &disks, &numbers].concat();

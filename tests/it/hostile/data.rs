@@ -1,10 +1,10 @@
-//! A member's data and how it is coded: Z19, Z20, Z25 to Z28.
+//! A member's data and how it is coded, and what nobody reads: Z19, Z20, Z25 to Z29.
 
 use ndarray::Ix1;
 use npzmap::{Error, ErrorKind as K, OpenOptions, Verify};
 
 use super::*;
-use crate::forge::{WIDE, WIDE16, deflate, deflated, npy, zip64_extra};
+use crate::forge::{WIDE, WIDE16, Zip64, deflate, deflated, npy, zip64_extra};
 
 // Z19, Z20
 
@@ -393,4 +393,83 @@ fn z28_a_version_that_no_format_has_is_refused() {
         reads(&lie(|archive| archive.records[X].version = version), 3);
     }
     reads(&lie(|archive| archive.entries[X].header.version = [255, 255]), 3);
+}
+
+// Z29
+
+/// What every reader makes of an archive: keys, sizes, checksums and contents.
+fn seen(archive: &Archive) -> Vec<(String, u64, u64, u32, Vec<u8>)> {
+    reads(archive, archive.records.len());
+    same(each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        let seen = npz.members().map(|member| {
+            let content = member.bytes().unwrap().into_owned();
+            (member.key().into_owned(), member.size(), member.compressed_size(), member.crc32(), content)
+        });
+        seen.collect::<Vec<_>>()
+    }))
+}
+
+#[test]
+fn z29_what_nobody_reads_changes_nothing() {
+    type Lie = fn(&mut Header, u32);
+    let lies: [(&str, Lie); 5] = [
+        ("made by", |header, lie| header.made_by = (lie as u16).to_le_bytes()),
+        ("time", |header, lie| header.time = lie as u16),
+        ("date", |header, lie| header.date = lie as u16),
+        ("internal attributes", |header, lie| header.internal_attributes = lie as u16),
+        ("external attributes", |header, lie| header.external_attributes = lie),
+    ];
+    // Every system, and with them a link, a folder and a device of Unix, and a folder of MS-DOS.
+    let systems = (0..=255).map(|system| system << 8 | 63);
+    let modes = [0o120_777, 0o040_755, 0o060_600, 0o100_000].map(|mode: u32| mode << 16);
+    let wrong = [0, 1, 0x10, 0x13ff, 0x7fff_ffff, WIDE - 1, WIDE]; // months and hours that there are not, too
+    let archive = with_x(deflated("x.npy", &u32s(&values("x"))));
+    let sound = seen(&archive);
+    for lie in systems.chain(modes).chain(wrong) {
+        let mut all = archive.clone();
+        for (_, tell) in lies {
+            (0..3).for_each(|index| both(&mut all, index, |header| tell(header, lie)));
+        }
+        assert_ne!(all.bytes(), archive.bytes());
+        assert_eq!(seen(&all), sound, "{lie:#x}");
+    }
+    // One at a time, and another one in the local header.
+    for (what, tell) in lies {
+        for lie in [0, 0x10, 0xa1ff_0000, WIDE] {
+            let mut archive = archive.clone();
+            tell(&mut archive.entries[X].header, lie);
+            tell(&mut archive.records[X], !lie);
+            assert_eq!(seen(&archive), sound, "{what} {lie:#x}");
+        }
+    }
+}
+
+#[test]
+fn z29_what_nobody_reads_excuses_nothing() {
+    let tell = |header: &mut Header| {
+        (header.made_by, header.time, header.date) = ([255; 2], WIDE16, WIDE16);
+        (header.internal_attributes, header.external_attributes) = (WIDE16, WIDE);
+    };
+    let mut archive = lie(|archive| both(archive, X, |header| tell(header)));
+    archive.records[X].version = [64, 255];
+    assert_rule!(refused(&archive, "x", Place::Record), "Z28", K::UnsupportedVersion { version: 64 });
+    archive.records[X].version = [63, 255];
+    archive.entries[X].header.crc32 ^= 1;
+    assert_rule!(refused(&archive, "x", Place::Local), "Z2", K::HeaderMismatch { field: "CRC-32", .. });
+}
+
+#[test]
+fn z29_comments_and_the_versions_of_the_zip64_end_record_change_nothing() {
+    let sound = seen(&three());
+    for version in [[0, 0], [45, 3], [64, 0], [255, 255]] {
+        let mut archive = three();
+        archive.zip64 = Some(Zip64::new());
+        archive.records.iter_mut().for_each(|record| record.comment = b"PK\x01\x02 a comment".into());
+        archive.end.comment = vec![b'c'; 300];
+        archive.lay_out();
+        let zip64 = archive.zip64.as_mut().unwrap();
+        (zip64.made_by, zip64.version) = (version, version);
+        assert_eq!(seen(&archive), sound, "{version:?}");
+    }
 }
