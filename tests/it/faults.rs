@@ -10,6 +10,8 @@ use ndarray::{Array1, Ix1, IxDyn};
 use npzmap::{ErrorKind, Npy, Npz, OpenOptions, Result, Source, Verify};
 
 use crate::forge::{self, Archive, Entry, deflated, stored, u32s};
+#[cfg(feature = "rayon")]
+use crate::split::with_threads;
 
 /// What happens when the byte at `at` is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -145,27 +147,63 @@ fn what_a_source_says_in_the_middle_of_an_array_is_the_error_and_spoils_nothing_
     }
 }
 
+/// Verbs that take `x` by its rows.
+const ROWS: [(&str, Take); 2] = [
+    ("read_rows", |npz| Ok(npz.read_rows::<u32, Ix1>("x", 0..LENGTH as usize)?.to_vec())),
+    ("read_rows_any", |npz| match npz.read_rows_any("x", 0..LENGTH as usize)? {
+        npzmap::AnyArray::U32(array) => Ok(array.iter().copied().collect()),
+        other => panic!("{other:?}"),
+    }),
+];
+
+/// An interruption in the middle of `x`, for each verb: those named are told of it, all others ask again and get what is
+/// there, as if nothing had been.
+#[track_caller]
+fn interrupted(npz: &Npz<Faulty>, numbers: &[u32], told: &[&str]) {
+    for (verb, take) in WHOLE.into_iter().chain(ROWS) {
+        npz.source().set(Some(Fault::Once(io::ErrorKind::Interrupted)));
+        let outcome = take(npz);
+        assert!(npz.source().fault.lock().unwrap().is_none(), "{verb} was never interrupted");
+        if told.contains(&verb) {
+            let error = outcome.expect_err(verb);
+            let interrupted = |said: &io::Error| said.kind() == io::ErrorKind::Interrupted;
+            assert!(matches!(error.kind(), ErrorKind::Io(said) if interrupted(said)), "{verb}: {error:?}");
+            assert_eq!(error.member(), Some("x"), "{verb}");
+        } else {
+            assert!(outcome.unwrap() == numbers, "{verb}");
+        }
+        // Once is not for good.
+        assert!(take(npz).unwrap() == numbers, "{verb}");
+    }
+}
+
+/// A source repeats what was interrupted by itself. Of one that does not, what is read front to back is asked for again;
+/// what is read by position, as rows are, and what several threads read, is an error.
 #[test]
 fn what_interrupts_a_source_is_asked_for_again_or_said_and_changes_no_value() {
     let numbers = numbers();
     let content = u32s(&numbers);
-    for entry in [stored("x.npy", &content), deflated("x.npy", &content)] {
+    for (entry, by_position) in [(stored("x.npy", &content), &ROWS[..]), (deflated("x.npy", &content), &[])] {
         let archive = entries(entry);
         let middle = archive.data_at(1) + archive.entries[1].data.len() as u64 / 2;
         let npz = Faulty::open(&archive.bytes(), middle, OpenOptions::new());
-        for (verb, take) in WHOLE {
-            npz.source().set(Some(Fault::Once(io::ErrorKind::Interrupted)));
-            match take(&npz) {
-                Ok(found) => assert!(found == numbers, "{verb}"),
-                Err(error) => {
-                    let interrupted = |said: &io::Error| said.kind() == io::ErrorKind::Interrupted;
-                    assert!(matches!(error.kind(), ErrorKind::Io(said) if interrupted(said)), "{verb}: {error:?}");
-                    assert_eq!(error.member(), Some("x"));
-                }
-            }
-            assert!(npz.source().fault.lock().unwrap().is_none(), "{verb} was never interrupted");
+        let by_position: Vec<&str> = by_position.iter().map(|(verb, _)| *verb).collect();
+        alone(|| interrupted(&npz, &numbers, &by_position));
+        #[cfg(feature = "rayon")]
+        {
+            let split = WHOLE.iter().map(|(verb, _)| *verb).filter(|verb| *verb != "stream" && !by_position.is_empty());
+            let told: Vec<&str> = split.chain(by_position.iter().copied()).collect();
+            with_threads(2, || interrupted(&npz, &numbers, &told));
         }
     }
+}
+
+/// Where nothing is split over threads.
+fn alone(work: impl FnOnce() + Send) {
+    #[cfg(feature = "rayon")]
+    with_threads(1, work);
+    #[cfg(not(feature = "rayon"))]
+    work();
 }
 
 #[test]
@@ -508,8 +546,8 @@ mod children {
         }
     }
 
-    /// What is split over threads is larger than this.
-    const MIDDLING: u64 = 24 << 20;
+    /// Large enough to be split over threads, and for no heap that the allocator has reserved already: those have 64 MiB.
+    const MIDDLING: u64 = 96 << 20;
 
     #[test]
     #[ignore = "runs under a limit for its address space"]
@@ -518,18 +556,36 @@ mod children {
         let npz = Npz::open(&path).unwrap();
         limit(MIDDLING + number());
         match npz.read::<u8, Ix1>("x") {
-            Ok(array) => assert_eq!(array.len() as u64, MIDDLING),
-            Err(error) => assert_eq!(error.kind().fault(), npzmap::Fault::System, "{error:?}"),
+            Ok(array) => {
+                let zeros = |block: &[u8]| *block == [0; 1 << 16][..block.len()];
+                assert!(array.len() as u64 == MIDDLING && array.as_slice().unwrap().chunks(1 << 16).all(zeros));
+                println!("\n{ARRAY}");
+            }
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::OutOfMemory { bytes: MIDDLING }), "{error:?}");
+                assert_eq!((error.member(), error.path()), (Some("x"), Some(&*path)));
+                println!("\n{REFUSED}");
+            }
         }
     }
+
+    /// What that child prints.
+    const ARRAY: &str = "there was an array";
+    const REFUSED: &str = "there was no memory";
 
     #[test]
     fn memory_for_the_array_and_not_for_threads_is_an_array_or_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npz");
         sparse(&path, MIDDLING);
-        for more in [0, 64 << 10, 512 << 10, 1 << 20, 2 << 20, 3 << 20, 5 << 20, 8 << 20, 40 << 20] {
-            assert_passed(&child("has_just_enough_memory", &path, more));
-        }
+        let outcomes = [0, 64 << 10, 512 << 10, 1 << 20, 2 << 20, 3 << 20, 5 << 20, 8 << 20, 40 << 20].map(|more| {
+            let output = child("has_just_enough_memory", &path, more);
+            assert_passed(&output);
+            let out = String::from_utf8_lossy(&output.stdout);
+            assert_ne!(out.contains(ARRAY), out.contains(REFUSED), "{out}");
+            out.contains(ARRAY)
+        });
+        // The least is not enough for the array, the most is for whatever may run beside it; between them it turns once.
+        assert!(outcomes.is_sorted() && outcomes.contains(&false) && outcomes.contains(&true), "{outcomes:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::forge::{self, Archive};
 /// What is split over threads is as large as this; no multiple of what one of them takes at a time.
 const LARGE: usize = (21 << 20) + 12;
 
-fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap().install(work)
 }
 
