@@ -202,3 +202,22 @@ fn what_is_not_extracted_stands_in_the_document() {
     let fine = fine(["extract", "--json", "-d", &folder.at("again"), "tests/data/model-batch.npz", "labels"]);
     assert_eq!(fine.json()["errors"].as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn a_member_that_says_it_is_a_link_or_a_device_is_a_file() {
+    let folder = Folder::new();
+    let secret = folder.write("secret", b"not to be read or written");
+    for mode in [0o120_777, 0o040_755, 0o060_600, 0o104_755_u32] {
+        let mut archive = Archive::new(vec![stored("x", secret.as_bytes())]);
+        archive.records[0].external_attributes = mode << 16 | 0x10;
+        let out = folder.at(&format!("{mode:o}"));
+        fine(["extract", &folder.write("a.npz", archive.bytes()), "-d", &out]);
+        let file = format!("{out}/x");
+        let metadata = fs::symlink_metadata(&file).unwrap();
+        assert!(metadata.is_file(), "{mode:o}: {metadata:?}");
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7111, 0, "{mode:o}");
+        assert_eq!(fs::read(&file).unwrap(), secret.as_bytes());
+    }
+    assert_eq!(fs::read(secret).unwrap(), b"not to be read or written");
+}

@@ -170,16 +170,24 @@ fn memory_that_is_not_granted_is_exit_code_3_and_names_the_member() {
     assert_eq!((outcome.code, &*outcome.errors), (0, ""));
 }
 
-/// The copy of `npz` in a folder, which may have no thread beside its first. The superuser is granted any number, so that
-/// nobody runs it.
+/// A copy of `npz` that everybody may run, in a folder that everybody may look into.
 #[cfg(target_os = "linux")]
-fn without_threads(folder: &Folder, args: &[&str]) -> Outcome {
+fn copied(folder: &Folder) -> String {
+    let npz = folder.at("npz");
+    fs::copy(env!("CARGO_BIN_EXE_npz"), &npz).unwrap();
+    fs::set_permissions(folder.at(""), fs::Permissions::from_mode(0o755)).unwrap();
+    npz
+}
+
+/// Run by nobody: the superuser may read every file, and is granted any number of threads. Whoever else runs the tests
+/// stays who he is.
+#[cfg(target_os = "linux")]
+fn by_nobody(command: &mut Command) -> Outcome {
     const NOBODY: u32 = 65534;
-    let mut command = Command::new("prlimit");
     if rustix::process::getuid().is_root() {
         command.uid(NOBODY);
     }
-    let output = command.args(["--nproc=1", &folder.at("npz")]).args(args).output().unwrap();
+    let output = command.output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     Outcome { code: output.status.code().expect("no signal"), out: output.stdout, errors }
 }
@@ -189,9 +197,7 @@ fn without_threads(folder: &Folder, args: &[&str]) -> Outcome {
 fn threads_that_are_not_granted_are_not_needed() {
     let folder = Folder::new();
     let path = folder.write("a.npz", fs::read("tests/data/model-batch.npz").unwrap());
-    let out = folder.at("out.npz");
-    fs::copy(env!("CARGO_BIN_EXE_npz"), folder.at("npz")).unwrap();
-    fs::set_permissions(folder.at(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let (out, npz) = (folder.at("out.npz"), copied(&folder));
     for args in [
         &["check", &path] as &[&str],
         &["stat", &path],
@@ -199,7 +205,69 @@ fn threads_that_are_not_granted_are_not_needed() {
         &["align", "--dry-run", &path, "-o", &out],
         &["diff", "--full", &path, &path],
     ] {
-        let outcome = without_threads(&folder, args);
+        // No thread beside the first.
+        let outcome = by_nobody(Command::new("prlimit").args(["--nproc=1", &npz]).args(args));
         assert_eq!((outcome.code, outcome.text()), (0, run(args).text()), "{args:?} {}", outcome.errors);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_may_not_be_read_is_exit_code_3_and_named() {
+    let folder = Folder::new();
+    let npz = copied(&folder);
+    let content = forge::u32s(&[1, 2, 3]);
+    let [archive, sound] =
+        ["a.npz", "sound.npz"].map(|name| folder.write(name, Archive::new(vec![stored("x.npy", &content)]).bytes()));
+    let plain = folder.write("x.npy", &content);
+    let [before, after] = ["before", "after"].map(|name| {
+        fs::create_dir(folder.at(name)).unwrap();
+        fs::set_permissions(folder.at(name), fs::Permissions::from_mode(0o777)).unwrap();
+        folder.at(name)
+    });
+    let all = |path: &str, into: &str| {
+        let (files, aligned) = (format!("{into}/files"), format!("{into}/aligned.npz"));
+        let of_both: [&[&str]; 6] = [
+            &["ls", path],
+            &["show", path],
+            &["check", path],
+            &["stat", path],
+            &["diff", path, &sound],
+            &["diff", &sound, path],
+        ];
+        let of_archives: [&[&str]; 5] = [
+            &["show", path, "x"],
+            &["cat", path, "x"],
+            &["plot", path, "x"],
+            &["extract", path, "-d", &files],
+            &["align", path, "-o", &aligned],
+        ];
+        let of_files: [&[&str]; 1] = [&["cat", path]];
+        let others = if path == archive { &of_archives[..] } else { &of_files };
+        let commands = of_both.iter().chain(others);
+        commands.map(|args| args.iter().map(|arg| String::from(*arg)).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    for path in [&archive, &plain] {
+        let run = |args: &[String]| by_nobody(Command::new(&npz).args(args));
+        // Nothing else is in the way.
+        for args in all(path, &before) {
+            let outcome = run(&args);
+            assert_eq!(outcome.code, 0, "{args:?} {}", outcome.errors);
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        for args in all(path, &after) {
+            let outcome = run(&args);
+            assert_eq!(outcome.code, 3, "{args:?} {}", outcome.errors);
+            // What check finds is what it prints.
+            if args[0] == "check" {
+                let found = format!("{path}\t-\t-\t-\tPermission denied (os error 13)");
+                assert_eq!((outcome.lines().last().copied(), &*outcome.errors), (Some(&*found), ""));
+            } else {
+                assert_eq!(outcome.errors, format!("npz: {path}: Permission denied (os error 13)\n"), "{args:?}");
+                assert!(outcome.lines().len() <= 1, "{args:?}: a head at most, not {:?}", outcome.text());
+            }
+        }
+    }
+    assert!(folder.names().iter().any(|name| name == "before/aligned.npz"));
+    assert!(!folder.names().iter().any(|name| name.starts_with("after/")), "{:?}", folder.names());
 }
