@@ -12,7 +12,7 @@ use crate::container::local;
 use crate::container::record::LOCAL_FIXED;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::OpenOptions;
-use crate::source::Source;
+use crate::source::{Source, read_at};
 
 /// What an [`Npz`](crate::Npz) and its members share.
 pub(crate) struct Archive<S> {
@@ -99,7 +99,7 @@ fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_,
         return Ok(Cow::Borrowed(found.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?));
     }
     let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
-    source.read_exact_at(range.start, &mut bytes)?;
+    read_at(source, range.start, &mut bytes)?;
     Ok(Cow::Owned(bytes))
 }
 

@@ -23,7 +23,7 @@ use crate::npy::strided::Strided;
 #[cfg(doc)]
 use crate::npz::Npz;
 use crate::options::Verify;
-use crate::source::{InMemory, ReadAt, Source};
+use crate::source::{InMemory, ReadAt, Source, read_at};
 use crate::stream::Stream;
 use crate::take::Payload;
 
@@ -796,7 +796,7 @@ impl<'a, S: Source> Member<'a, S> {
         for _ in 0..2 {
             let end = start.saturating_add(length).min(next);
             let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
-            source.read_exact_at(start, &mut bytes)?;
+            read_at(source, start, &mut bytes)?;
             match local::check(&bytes, raw, place, next, contradicted)? {
                 Local::Data(data) => {
                     let header = usize::try_from(data.start - place.offset).unwrap_or(usize::MAX);

@@ -59,8 +59,8 @@ pub trait Source {
     /// ```
     fn size(&self) -> u64;
 
-    /// Fills `buf` with the bytes from `offset` on. What interrupts it (`Interrupted`) is for it to repeat, as that of a
-    /// file does: not every caller asks again.
+    /// Fills `buf` with the bytes from `offset` on. Where it fails because it was interrupted (`Interrupted`), it is asked
+    /// again.
     ///
     /// # Errors
     ///
@@ -332,6 +332,16 @@ impl Identity {
     }
 }
 
+/// Reads from a source, whatever interrupts it.
+pub(crate) fn read_at<S: Source + ?Sized>(source: &S, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    loop {
+        match source.read_exact_at(offset, buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
 impl Source for ReadAt {
     fn size(&self) -> u64 {
         self.identity.size
@@ -416,7 +426,7 @@ impl<S: Source + ?Sized> io::Read for Section<'_, S> {
         let left = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
         if self.unread.is_empty() && left > 0 && self.source.as_slice().is_none() {
             let count = left.min(buf.len());
-            self.source.read_exact_at(self.range.start, &mut buf[..count])?;
+            read_at(self.source, self.range.start, &mut buf[..count])?;
             self.range.start += count as u64;
             return Ok(count);
         }
@@ -436,7 +446,7 @@ impl<S: Source + ?Sized> BufRead for Section<'_, S> {
             }
             let count = (self.range.end - self.range.start).min(BUFFER) as usize;
             self.buffer.resize(count, 0);
-            self.source.read_exact_at(self.range.start, &mut self.buffer)?;
+            read_at(self.source, self.range.start, &mut self.buffer)?;
             self.range.start += count as u64;
             self.unread = 0..count;
         }

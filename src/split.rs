@@ -11,7 +11,7 @@ use crate::container::decode::BLOCK;
 use crate::error::Result;
 use crate::npy::rows::Rows;
 use crate::npy::swap::Landing;
-use crate::source::Source;
+use crate::source::{Source, read_at};
 use crate::threads;
 
 /// Below this, starting the threads costs what they gain.
@@ -84,7 +84,7 @@ pub(crate) fn checksum<S: Source>(source: &S, range: Range<u64>) -> Result<Optio
                 Readable::Slice(slice) => hasher.update(part(slice, at, count)?),
                 Readable::Source(source) => {
                     buffer.resize(count, 0);
-                    source.read_exact_at(at, buffer)?;
+                    read_at(source, at, buffer)?;
                     hasher.update(buffer);
                 }
             }
@@ -119,7 +119,7 @@ impl<'a> Readable<'a> {
     fn read_at(self, start: u64, bytes: &mut [u8]) -> Result<()> {
         match self {
             Readable::Slice(slice) => bytes.copy_from_slice(part(slice, start, bytes.len())?),
-            Readable::Source(source) => source.read_exact_at(start, bytes)?,
+            Readable::Source(source) => read_at(source, start, bytes)?,
         }
         Ok(())
     }

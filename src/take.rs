@@ -17,7 +17,7 @@ use crate::npy::strided::Strided;
 use crate::npy::swap::Landing;
 use crate::npy::{field, fill, rows};
 use crate::options::Verify;
-use crate::source::Source;
+use crate::source::{Source, read_at};
 #[cfg(feature = "rayon")]
 use crate::split;
 
@@ -287,7 +287,7 @@ impl<'a, S: Source> Found<'a, S> {
                             piece.copy_from_slice(found.ok_or_else(|| array::payload_length(&header, bytes.len()))?);
                             Ok(())
                         }
-                        Elements::Elsewhere(_) => Ok(self.source.read_exact_at(start + offset as u64, piece)?),
+                        Elements::Elsewhere(_) => Ok(read_at(self.source, start + offset as u64, piece)?),
                     })
                 })
             });

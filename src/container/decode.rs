@@ -194,21 +194,9 @@ impl Content<'_> {
     }
 }
 
-/// The next bytes of the data, whatever interrupts.
-fn fill(input: &mut dyn BufRead) -> io::Result<&[u8]> {
-    loop {
-        match input.fill_buf() {
-            Ok(_) => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    input.fill_buf() // what is there already
-}
-
 fn skip_stored(input: &mut dyn BufRead, mut count: u64, mut crc: Option<&mut crc32fast::Hasher>) -> Result<()> {
     while count > 0 {
-        let bytes = fill(input)?;
+        let bytes = input.fill_buf()?;
         let some = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
         if some == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -257,7 +245,7 @@ fn inflate_end(input: &mut dyn BufRead, inflate: &mut flate2::Decompress, mut en
             return Err(bad_stream("no final block"));
         }
     }
-    if fill(input)?.is_empty() {
+    if input.fill_buf()?.is_empty() {
         return Ok(());
     }
     Err(bad_stream("bytes are left over after the final block"))
@@ -269,7 +257,7 @@ fn inflate_step(
     inflate: &mut flate2::Decompress,
     buf: &mut [u8],
 ) -> Result<(usize, usize, flate2::Status)> {
-    let data = fill(input)?;
+    let data = input.fill_buf()?;
     let before = (inflate.total_in(), inflate.total_out());
     let status = inflate
         .decompress(data, buf, flate2::FlushDecompress::None)

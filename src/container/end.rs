@@ -149,7 +149,7 @@ fn read(record: &[u8], at: u64, tail: &[u8], tail_base: u64) -> Result<End> {
     if let Some(twin) = &zip64 {
         // The locator's offset moves with the base.
         let expected = place.saturating_sub(base);
-        check_zip64("locator's offset of the record", twin.located, expected, at)?;
+        check_zip64("locator's offset of the record", twin.located, expected, at.saturating_sub(LOCATOR_SIZE))?;
     }
     // Positions in the directory are kept in 32 bits.
     let limit = u64::from(u32::MAX >> 1);

@@ -65,11 +65,12 @@ impl<'a> Tokens<'a> {
             '0'..='9' => self.integer().map(Token::Int),
             'A'..='Z' | 'a'..='z' | '_' => Ok(Token::Name(self.take_while(|c| c.is_ascii_alphanumeric() || c == '_'))),
             '{' | '[' | '(' => {
-                self.depth = self.depth.saturating_add(1);
-                if self.depth > HEADER_DEPTH {
-                    let (found, limit) = (self.depth.into(), HEADER_DEPTH.into());
+                let depth = self.depth.saturating_add(1);
+                if depth > HEADER_DEPTH {
+                    let (found, limit) = (depth.into(), HEADER_DEPTH.into());
                     return Err(self.at(ErrorKind::LimitExceeded { what: error::HEADER_DEPTH, found, limit }));
                 }
+                self.depth = depth;
                 self.mark(first)
             }
             '}' | ']' | ')' => {

@@ -16,7 +16,7 @@ use crate::found::{Found, Seen};
 use crate::member::Member;
 #[cfg(feature = "rayon")]
 use crate::member::Method;
-use crate::source::Source;
+use crate::source::{Source, read_at};
 
 /// What was made of a member before its turn, on another thread.
 pub(super) enum Made {
@@ -205,7 +205,7 @@ impl<S: Sink> NpzWriter<S> {
         while at < found.data.end {
             let left = usize::try_from(found.data.end - at).unwrap_or(usize::MAX);
             let block = &mut block[..left.min(BLOCK)];
-            found.source.read_exact_at(at, block)?;
+            read_at(found.source, at, block)?;
             if let Some(crc) = &mut crc {
                 crc.update(block);
             }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read};
 
 use zip::read::{ZipReadOptions, read_zipfile_from_stream_with_options};
 
-use super::{Coded, bad_stream, fill, too_long, too_short};
+use super::{Coded, bad_stream, too_long, too_short};
 use crate::container::record::{flag, method};
 use crate::error::{Error, Result};
 
@@ -134,7 +134,7 @@ impl Read for Drain<'_> {
         if self.tap.closed.get() || left == 0 {
             return Ok(0);
         }
-        let bytes = match fill(self.input) {
+        let bytes = match self.input.fill_buf() {
             Ok(bytes) => bytes,
             Err(error) => {
                 let kind = error.kind();
