@@ -13,7 +13,7 @@ use crate::memory::{LITTLE, cost};
 fn n11_a_code_that_numpy_does_not_print_is_refused() {
     let codes = "<; |; f; <f; 4; <f3; <f1; <f32; <u3; <i16; <b2; <c4; <c64; <f04; <f 4; <<f4; !f4; float32; int; d; \
      ?; <T; |T16; |a5; i4,f8; 3f4; f4,; (3,)f4; <U-1; <U; <U4294967296; <U1073741824; <U536870912; >U536870912; |V2147483648; \
-     |V99999999999999999999; |O4; |O16; <M4; <M8[]; <M8[x]; <M8[0s]; <M8[generic]; <M8[D/2]; <M8[s; \
+     |V99999999999999999999; |O4; |O16; <M4; <M8[]; <M8[x]; <M8[0s]; <M8[05s]; <M8[+5s]; <M8[generic]; <M8[D/2]; <M8[s; \
      <M8s]; <M8[2147483648s]; <m8[01s]; <f4[s]; é4; datetime64[ms]; <u4\\n; <G8";
     for code in codes.split("; ").chain(["", "<f4 ", " <f4"]) {
         assert_rule!(bad_text(3, descr(&format!("^'{code}'"))), "N11", K::BadDtype { .. });
@@ -74,6 +74,35 @@ fn n11_a_field_that_is_none_is_refused() {
     }
     let shape = "1, ".repeat(65);
     assert_rule!(bad_text(1, descr(&format!("[('a', '<u4', ^({shape}))]"))), "N7", K::BadShape { .. });
+}
+
+#[test]
+fn n11_sub_arrays_of_sub_arrays_have_64_axes_in_all() {
+    let parsed = |outer: usize| {
+        let [inner, outer] = [32, outer].map(|count| "1, ".repeat(count));
+        format!("[('a', ('<u4', ({inner})), ({outer}))]").parse::<Dtype>()
+    };
+    assert_eq!(parsed(32).unwrap().item_size(), 4);
+    assert!(matches!(parsed(33).unwrap_err().kind(), K::BadDtype { .. }));
+}
+
+#[test]
+fn n11_a_comma_may_end_a_field_and_must_come_before_its_shape() {
+    let dtype = |text: &str| text.parse::<Dtype>();
+    assert_eq!(dtype("[('a', '<u4',)]").unwrap(), dtype("[('a', '<u4')]").unwrap());
+    assert!(dtype("[('a', '<u4' (2,))]").is_err());
+}
+
+#[test]
+fn n5_the_key_that_is_not_there_is_named() {
+    for (text, key) in [
+        ("{'fortran_order': False, 'shape': ()}", "the key 'descr'"),
+        ("{'descr': '<u4', 'shape': ()}", "the key 'fortran_order'"),
+        ("{'descr': '<u4', 'fortran_order': False}", "the key 'shape'"),
+    ] {
+        let error = npzmap::Header::from_bytes(&preamble((1, 0), format!("{text}\n"))).unwrap_err();
+        assert!(matches!(error.kind(), K::BadHeader { expected, .. } if *expected == key), "{error}");
+    }
 }
 
 /// Every reader refuses this text at its byte `at`, and reads the other members. For texts that are too long for every

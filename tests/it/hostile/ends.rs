@@ -110,7 +110,8 @@ fn z26_long_streams_are_read_to_their_end_and_no_byte_further() {
             for count in [1, 2, 9, 10, 11, 31, 32, 33, 70_000] {
                 let longer = [&data[..], &vec![7; count]].concat();
                 let error = read(&member(&content, &longer, method)).unwrap_err();
-                assert_rule!(error, "Z26", K::BadStream { .. });
+                // Of Zstandard it would be another frame, of LZMA without a marker more content.
+                assert_rule!(error, "Z26", K::BadStream { problem } if method != 12 || problem.contains("left over"));
             }
             for count in [1, 2, 4, 9] {
                 let cut = &data[..data.len() - count];
