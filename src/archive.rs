@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::buffer;
 use crate::bytes::window;
 use crate::container::directory::{self, Directory, Record};
 use crate::container::end::{self, End, Search};
@@ -98,7 +99,7 @@ fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_,
         let found = window(slice, 0, range);
         return Ok(Cow::Borrowed(found.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?));
     }
-    let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)];
+    let mut bytes = buffer::zeroed(usize::try_from(range.end - range.start).unwrap_or(usize::MAX))?;
     read_at(source, range.start, &mut bytes)?;
     Ok(Cow::Owned(bytes))
 }

@@ -421,7 +421,8 @@ impl<S: Sink> NpzWriter<S> {
         })
     }
 
-    /// Adds bytes that are no array, under exactly this name. [`Member::bytes`](crate::Member::bytes) reads them, as does `np.load`.
+    /// Adds bytes that are no array, under exactly this name. [`Member::bytes`](crate::Member::bytes) reads them, as does
+    /// `np.load`.
     ///
     /// # Errors
     ///

@@ -42,11 +42,13 @@ impl Made {
         if is_stored && !matches!(options.coding, Some(Coding::Deflate { .. })) {
             return Ok(Made::Nothing); // which is cheaper than to find it twice
         }
+        // What is larger than may be held goes through a block when it is its turn.
+        let size = member.size();
         member.find(|found| match (options.coding, is_stored) {
             (None, false) if verify => found.verify().map(|()| Made::Checked),
-            (Some(Coding::Store), false) if found.coded.place.size <= IN_MEMORY => {
-                let size = usize::try_from(found.coded.place.size).unwrap_or(usize::MAX);
-                let mut content = buffer::with_capacity(size)?;
+            _ if size > IN_MEMORY => Ok(Made::Nothing),
+            (Some(Coding::Store), false) if size <= found.limits.decoded_bytes => {
+                let mut content = buffer::with_capacity(usize::try_from(size).unwrap_or(usize::MAX))?;
                 decode(found, verify, &mut |block| {
                     content.extend_from_slice(block);
                     Ok(())
@@ -68,9 +70,8 @@ const BLOCK: usize = 512 << 10;
 
 impl<S: Sink> NpzWriter<S> {
     /// Copies a member of another archive: the same name, the same content, elements aligned. What is compressed stays as
-    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped. From file to file the
-    /// system moves the data, which is read for the check as well; whoever writes to the source meanwhile is not noticed
-    /// ([`check_unchanged`](crate::Npz::check_unchanged) tells).
+    /// it is. Its CRC-32 is checked on the way; extra fields of the other archive's writer are dropped. What is not in
+    /// memory goes through a block of 512 KiB.
     ///
     /// # Errors
     ///

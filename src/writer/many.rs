@@ -46,7 +46,9 @@ impl<S: Sink> NpzWriter<S> {
     /// deflated, or decoded for their CRC-32 are so side by side; the archive is the same, byte for byte, as when they are
     /// [copied](NpzWriter::copy_with) one by one.
     ///
-    /// What is inflated or compressed waits in memory for its turn: one member for each thread, or two if they are small.
+    /// What is inflated or compressed waits in memory for its turn: two members for each thread, of 64 MiB at most. What is
+    /// larger, or is inflated to more than [`Limits`](crate::Limits) allow in memory, goes through a block, one after the
+    /// other.
     ///
     /// Returns the writer's [position](NpzWriter::position) after each.
     ///

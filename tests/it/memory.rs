@@ -10,8 +10,8 @@ use std::io::Write;
 use ndarray::{Array, Array1, Array2, ArrayD, Ix1, Ix2, IxDyn, ShapeBuilder};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Access, AnyArray, Dtype, Element, ErrorKind, FixedBytes, FixedStr, Header, Limits, Npy, Npz, OpenOptions, Order,
-    Reason, Result, Source, Unaligned, Visitor,
+    Access, AnyArray, Dtype, Element, ErrorKind, FixedBytes, FixedStr, Header, Limits, MemberOptions, Npy, Npz,
+    NpzWriter, OpenOptions, Order, Reason, Result, Source, Unaligned, Visitor,
 };
 use tempfile::NamedTempFile;
 use zip::CompressionMethod;
@@ -1066,5 +1066,39 @@ fn a_field_of_items_that_are_not_there_costs_nothing() {
         let (array, cost) = cost(|| npz.read_field::<f32, Ix1>("r", "a").unwrap());
         assert_eq!(array.len(), 0);
         assert!(cost.peak <= LITTLE, "{cost:?}");
+    }
+}
+
+/// A sink that keeps nothing.
+struct Nowhere;
+
+impl Write for Nowhere {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn members_that_are_copied_are_held_up_to_64_mebibytes_and_never_beyond_the_limit() {
+    let large = Archive::new(vec![deflated("a", &vec![7; (64 << 20) + 1])]).bytes();
+    let small = Archive::new(vec![deflated("a", &vec![7; 4 << 20])]).bytes();
+    let limited = OpenOptions::new().limits(Limits::new().max_decoded_bytes(1 << 20));
+    let (store, level_0) = (MemberOptions::new().store(), MemberOptions::new().deflate(0));
+    for (bytes, options, copied) in
+        [(&large, OpenOptions::new(), store), (&large, OpenOptions::new(), level_0), (&small, limited, store)]
+    {
+        let npz = options.source(bytes).unwrap();
+        let copy = || cost(|| NpzWriter::stream(Nowhere).copy_many(&npz, copied).unwrap());
+        // On one thread, which is the one that is counted.
+        #[cfg(feature = "rayon")]
+        let (ends, cost) = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(copy);
+        #[cfg(not(feature = "rayon"))]
+        let (ends, cost) = copy();
+        assert!(ends[0] >= npz.member("a").unwrap().size(), "{copied:?}: {ends:?}");
+        assert!(cost.peak < 3 << 20, "{copied:?}: {} bytes", cost.peak);
     }
 }
