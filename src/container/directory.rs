@@ -8,13 +8,15 @@ use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashTable, hash_table::Entry};
+use hashbrown::HashTable;
 
-use super::name::{self, Dispute, Name};
+use super::name::{self, Dispute};
 use super::record::{FIXED, Place, RawRecord};
 use super::steps;
 use crate::bytes::Cursor;
 use crate::error::{Error, ErrorKind, Result, names};
+
+mod pass;
 
 /// What happens when several members have one name.
 ///
@@ -108,28 +110,17 @@ impl Directory {
         // A count is no measure of memory, unless that many records fit into the bytes that are there.
         let most = bytes.len().checked_div(FIXED).unwrap_or(0);
         let expected = usize::try_from(count).map_or(most, |count| count.min(most));
-        let mut pass = Pass {
-            directory: Directory {
-                count: 0,
-                names: HashTable::new(),
-                naming: Naming { suffix, state: RandomState::default() },
-                refused: Vec::new(),
-                starts: None,
-                claimed: HashTable::new(),
-                range,
-                base,
-            },
-            bytes,
-            duplicates,
-            last: 0,
-            ends: (0, 0),
-            in_order: true,
+        let directory = Directory {
+            count: 0,
+            names: HashTable::new(),
+            naming: Naming { suffix, state: RandomState::default() },
+            refused: Vec::new(),
+            starts: None,
+            claimed: HashTable::new(),
+            range,
+            base,
         };
-        reserve(&mut pass.directory.names, expected, |_| 0)?; // there is nothing to hash anew
-        for record in Records::new(bytes) {
-            pass.add(record.map_err(|(position, problem)| pass.bad_record(position, problem))?)?;
-        }
-        pass.finish()
+        pass::read(directory, bytes, expected, duplicates)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -229,211 +220,6 @@ impl Refusal {
             }
         }
     }
-}
-
-/// The one pass over the records, and what it remembers.
-struct Pass<'a> {
-    directory: Directory,
-    bytes: &'a [u8],
-    duplicates: Duplicates,
-    /// The start of the member before.
-    last: u64,
-    /// The farthest end so far, and the position of the member that has it.
-    ends: (u64, Position),
-    in_order: bool,
-}
-
-impl Pass<'_> {
-    fn add(&mut self, record: Record<'_>) -> Result<()> {
-        self.directory.count = self.directory.count.saturating_add(1);
-        self.name(&record)?;
-        if self.in_order { self.place(&record) } else { Ok(()) }
-    }
-
-    fn name(&mut self, record: &Record<'_>) -> Result<()> {
-        let raw = &record.raw;
-        let Some(Name { text, dispute }) = name::decode(raw.name, raw.is_utf8(), raw.extra) else {
-            return Ok(());
-        };
-        if let Some(dispute) = dispute {
-            self.claim(record.position, &dispute)?;
-        }
-        let Directory { names, naming, refused, .. } = &mut self.directory;
-        let (stem, suffix) = naming.split(&text);
-        let bytes = self.bytes;
-        let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
-        let rehash = |position: &Position| naming.hash_at(bytes, *position);
-        reserve(names, 1, rehash)?;
-        match names.entry(naming.hash(stem), same, rehash) {
-            Entry::Vacant(entry) => {
-                entry.insert(record.position);
-            }
-            Entry::Occupied(mut entry) => {
-                let known = *entry.get();
-                match self.duplicates {
-                    Duplicates::Refuse => {
-                        refuse(refused, (known, Refusal::Duplicate(known)))?;
-                        refuse(refused, (record.position, Refusal::Duplicate(known)))?;
-                    }
-                    Duplicates::Last => {
-                        refuse(refused, (known, Refusal::Duplicate(record.position)))?;
-                        *entry.get_mut() = record.position;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Remembers that some readers give a member another name. One, so that what is remembered is bounded by the number
-    /// of members, and not by their extra fields.
-    fn claim(&mut self, position: Position, dispute: &Dispute<'_>) -> Result<()> {
-        if dispute.several {
-            return Err(self.bad_record(position, "Unicode path fields give a member several names"));
-        }
-        let Some(claimed) = &dispute.claimed else {
-            return Ok(());
-        };
-        let (bytes, Directory { claimed: table, naming, .. }) = (self.bytes, &mut self.directory);
-        let (stem, suffix) = naming.split(claimed);
-        let same = |position: &Position| naming.claims(bytes, *position, (stem, suffix));
-        let rehash = |position: &Position| naming.hash_claim_at(bytes, *position);
-        reserve(table, 1, rehash)?;
-        if let Entry::Vacant(entry) = table.entry(naming.hash(stem), same, rehash) {
-            entry.insert(position);
-        }
-        Ok(())
-    }
-
-    /// One comparison a member, as long as each starts where the one before ended or later.
-    fn place(&mut self, record: &Record<'_>) -> Result<()> {
-        match record.raw.place(self.directory.base) {
-            Ok(place) if place.offset >= self.last => {
-                self.last = place.offset;
-                self.overlap(place, record.position, record.raw.name.len())
-            }
-            _ => {
-                self.in_order = false;
-                Ok(())
-            }
-        }
-    }
-
-    fn overlap(&mut self, place: Place, position: Position, name_length: usize) -> Result<()> {
-        let (farthest, holder) = self.ends;
-        let Directory { refused, range, .. } = &mut self.directory;
-        let start = place.offset;
-        if farthest > start {
-            let overlap = Refusal::Overlap { end: farthest, start, over_directory: false };
-            // Each neighbour that reaches over this one's start was the farthest when it was added, or is inside it.
-            refuse(refused, (holder, overlap))?;
-            refuse(refused, (position, overlap))?;
-        }
-        let end = place.least_end(name_length);
-        if end > range.start {
-            let overlap = Refusal::Overlap { end, start: range.start, over_directory: true };
-            refuse(refused, (position, overlap))?;
-        }
-        if end > farthest {
-            self.ends = (end, position);
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Directory> {
-        if !self.in_order {
-            self.sort()?;
-        }
-        let Directory { names, refused, claimed, naming, .. } = &mut self.directory;
-        for claimant in claimed.iter() {
-            let Some((name, problem)) = claim_at(self.bytes, *claimant) else {
-                continue;
-            };
-            let (stem, suffix) = naming.split(&name);
-            let same = |position: &Position| naming.is(self.bytes, *position, (stem, suffix));
-            match names.find(naming.hash(stem), same) {
-                Some(position) if position != claimant => {
-                    let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
-                    refuse(refused, (*position, Refusal::Claimed(problem)))?;
-                }
-                _ => {}
-            }
-        }
-        once_each(refused);
-        refused.shrink_to_fit();
-        Ok(self.directory)
-    }
-
-    /// The members in the order in which they lie in the file: O(n log n), once.
-    fn sort(&mut self) -> Result<()> {
-        let mut places: Vec<(u64, Position)> = room(self.directory.count)?;
-        for record in Records::new(self.bytes).flatten() {
-            if let Ok(place) = record.raw.place(self.directory.base) {
-                places.push((place.offset, record.position));
-            }
-        }
-        sort(&mut places);
-        self.ends = (0, 0);
-        for (_, position) in &places {
-            if let Ok(record) = record_at(self.bytes, *position)
-                && let Ok(place) = record.raw.place(self.directory.base)
-            {
-                self.overlap(place, *position, record.raw.name.len())?;
-            }
-        }
-        // Not collected from the pairs, whose memory it would keep.
-        let mut starts = room(places.len())?;
-        starts.extend(places.iter().map(|(start, _)| *start));
-        self.directory.starts = Some(starts);
-        Ok(())
-    }
-
-    fn bad_record(&self, position: Position, problem: &'static str) -> Error {
-        let at = self.directory.range.start.saturating_add(position.into());
-        Error::from(ErrorKind::BadDirectory { problem }).at(at)
-    }
-}
-
-/// Remembers a refusal. Before the list grows, what it says twice of one member goes.
-fn refuse(refused: &mut Vec<(Position, Refusal)>, refusal: (Position, Refusal)) -> Result<()> {
-    if refused.len() == refused.capacity() {
-        once_each(refused);
-        if refused.len() > refused.capacity() / 2 {
-            let more = refused.len().max(4);
-            refused.try_reserve(more).map_err(|_| out_of_memory::<(Position, Refusal)>(more))?;
-        }
-    }
-    refused.push(refusal);
-    Ok(())
-}
-
-/// Room for that many values, which an archive's directory has bytes for.
-fn room<T>(count: usize) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|_| out_of_memory::<T>(count))?;
-    Ok(values)
-}
-
-/// The same, in a table.
-fn reserve(table: &mut HashTable<Position>, count: usize, rehash: impl Fn(&Position) -> u64) -> Result<()> {
-    table.try_reserve(count, rehash).map_err(|_| out_of_memory::<Position>(table.len().saturating_add(count)))
-}
-
-fn out_of_memory<T>(count: usize) -> Error {
-    ErrorKind::OutOfMemory { bytes: u64::try_from(count.saturating_mul(size_of::<T>())).unwrap_or(u64::MAX) }.into()
-}
-
-fn once_each(refused: &mut Vec<(Position, Refusal)>) {
-    sort(refused);
-    refused.dedup_by_key(|(position, _)| *position);
-}
-
-/// Each comparison is a step.
-fn sort<T: Ord>(values: &mut [T]) {
-    values.sort_unstable_by(|one, other| {
-        steps::add(1);
-        one.cmp(other)
-    });
 }
 
 /// The records of a directory, in its order.
