@@ -89,7 +89,7 @@ impl Error {
     }
 
     /// The byte of the file at which it was found; for a compressed member's array header, the byte
-    /// of the inflated member.
+    /// of the inflated member; for an [`Io`](ErrorKind::Io) error, the byte from which on was being read.
     ///
     /// ```
     /// use npzmap::Npy;
@@ -137,9 +137,11 @@ impl Error {
         self
     }
 
-    /// For an offset within something that itself begins at `start`.
+    /// For an offset within something that itself begins at `start`. A source's own error says where in the source.
     pub(crate) fn relative_to(mut self, start: u64) -> Self {
-        self.0.offset = self.0.offset.map(|offset| offset.saturating_add(start));
+        if !matches!(self.0.kind, ErrorKind::Io(_)) {
+            self.0.offset = self.0.offset.map(|offset| offset.saturating_add(start));
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::bytes::window;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of an archive: their number, a positioned read, and the slice itself where there is one.
 ///
@@ -332,12 +332,12 @@ impl Identity {
     }
 }
 
-/// Reads from a source, whatever interrupts it.
-pub(crate) fn read_at<S: Source + ?Sized>(source: &S, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+/// Reads from a source, whatever interrupts it. An error says from where was read.
+pub(crate) fn read_at<S: Source + ?Sized>(source: &S, offset: u64, buf: &mut [u8]) -> Result<()> {
     loop {
         match source.read_exact_at(offset, buf) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
+            outcome => return outcome.map_err(|error| Error::from(error).at(offset)),
         }
     }
 }

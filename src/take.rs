@@ -287,7 +287,7 @@ impl<'a, S: Source> Found<'a, S> {
                             piece.copy_from_slice(found.ok_or_else(|| array::payload_length(&header, bytes.len()))?);
                             Ok(())
                         }
-                        Elements::Elsewhere(_) => Ok(read_at(self.source, start + offset as u64, piece)?),
+                        Elements::Elsewhere(_) => read_at(self.source, start + offset as u64, piece),
                     })
                 })
             });

@@ -4,7 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use ndarray::{Array1, Ix1, IxDyn};
 use npzmap::{ErrorKind, Npy, Npz, OpenOptions, Result, Source, Verify};
@@ -31,11 +32,23 @@ struct Faulty {
     bytes: Vec<u8>,
     at: u64,
     fault: Mutex<Option<Fault>>,
+    /// From where was read when it happened last.
+    from: Arc<AtomicU64>,
 }
 
 impl Faulty {
+    fn new(bytes: &[u8], at: u64, fault: Option<Fault>) -> Self {
+        Faulty { bytes: bytes.into(), at, fault: Mutex::new(fault), from: Arc::new(AtomicU64::new(u64::MAX)) }
+    }
+
     fn open(bytes: &[u8], at: u64, options: OpenOptions) -> Npz<Faulty> {
-        options.source(Faulty { bytes: bytes.into(), at, fault: Mutex::new(None) }).unwrap()
+        options.source(Faulty::new(bytes, at, None)).unwrap()
+    }
+
+    fn from(&self) -> Option<u64> {
+        let from = self.from.load(Relaxed);
+        assert!(from <= self.at, "nothing was asked for");
+        Some(from)
     }
 
     fn set(&self, fault: Option<Fault>) {
@@ -52,19 +65,22 @@ impl Source for Faulty {
         let end = offset + buf.len() as u64;
         let mut fault = self.fault.lock().unwrap();
         match *fault {
-            Some(found) if (offset..end).contains(&self.at) => match found {
-                Fault::System(number) => Err(io::Error::from_raw_os_error(number)),
-                Fault::Once(kind) => {
-                    *fault = None;
-                    Err(kind.into())
+            Some(found) if (offset..end).contains(&self.at) => {
+                self.from.store(offset, Relaxed);
+                match found {
+                    Fault::System(number) => Err(io::Error::from_raw_os_error(number)),
+                    Fault::Once(kind) => {
+                        *fault = None;
+                        Err(kind.into())
+                    }
+                    Fault::Short => {
+                        let count = usize::try_from(self.at - offset).unwrap();
+                        self.bytes.read_exact_at(offset, &mut buf[..count])?;
+                        Err(io::ErrorKind::UnexpectedEof.into())
+                    }
+                    Fault::Silent => Ok(()),
                 }
-                Fault::Short => {
-                    let count = usize::try_from(self.at - offset).unwrap();
-                    self.bytes.read_exact_at(offset, &mut buf[..count])?;
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                }
-                Fault::Silent => Ok(()),
-            },
+            }
             _ => self.bytes.read_exact_at(offset, buf),
         }
     }
@@ -136,6 +152,7 @@ fn what_a_source_says_in_the_middle_of_an_array_is_the_error_and_spoils_nothing_
                     _ => assert_eq!(said.kind(), io::ErrorKind::UnexpectedEof, "{verb}"),
                 }
                 assert_eq!((error.member(), error.kind().fault()), (Some("x"), npzmap::Fault::System), "{verb}");
+                assert_eq!(error.offset(), npz.source().from(), "{verb}: {error}");
                 for (key, value) in [("before", 1), ("after", 2)] {
                     assert_eq!(npz.read::<u32, Ix1>(key).unwrap().to_vec(), [value], "{verb} {key}");
                 }
@@ -181,8 +198,8 @@ fn what_interrupts_a_source_is_asked_for_again_and_changes_no_value() {
     // While it is opened, and while a local header is read.
     let archive = entries(stored("x.npy", &content));
     for at in [archive.record_at(0), archive.end_at(), archive.data_at(1) - 1] {
-        let fault = Mutex::new(Some(Fault::Once(io::ErrorKind::Interrupted)));
-        let npz = Npz::new(Faulty { bytes: archive.bytes(), at, fault }).unwrap();
+        let fault = Some(Fault::Once(io::ErrorKind::Interrupted));
+        let npz = Npz::new(Faulty::new(&archive.bytes(), at, fault)).unwrap();
         assert!(npz.read::<u32, Ix1>("x").unwrap().to_vec() == numbers);
         assert!(npz.source().fault.lock().unwrap().is_none(), "{at} was never interrupted");
     }
@@ -225,7 +242,7 @@ fn a_part_of_an_array_is_read_beside_the_place_that_cannot_be() {
     }
     let error = npz.read_rows::<u32, Ix1>("x", half - 10..half + 10).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(said) if said.raw_os_error() == Some(5)), "{error:?}");
-    assert_eq!(error.member(), Some("x"));
+    assert_eq!((error.member(), error.offset()), (Some("x"), npz.source().from()));
 }
 
 #[test]
@@ -234,18 +251,20 @@ fn what_a_source_says_while_an_archive_is_opened_is_the_error() {
     let bytes = archive.bytes();
     for fault in [Fault::System(5), Fault::Short, Fault::Once(io::ErrorKind::WouldBlock)] {
         for at in [archive.record_at(0), archive.record_at(2) + 46, archive.end_at()] {
-            let source = Faulty { bytes: bytes.clone(), at, fault: Mutex::new(Some(fault)) };
+            let source = Faulty::new(&bytes, at, Some(fault));
+            let from = Arc::clone(&source.from);
             let error = Npz::new(source).map(drop).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Io(_)), "{fault:?} {error:?}");
-            assert_eq!((error.member(), error.path()), (None, None));
+            assert_eq!((error.member(), error.path(), error.offset()), (None, None, Some(from.load(Relaxed))));
         }
     }
     // A plain array has nothing but its elements.
     let content = u32s(&[1, 2, 3]);
-    let source = Faulty { bytes: content, at: 130, fault: Mutex::new(None) };
-    let npy = Npy::new(source).unwrap();
+    let npy = Npy::new(Faulty::new(&content, 130, None)).unwrap();
     npy.source().set(Some(Fault::System(5)));
-    assert!(matches!(npy.read::<u32, Ix1>().unwrap_err().kind(), ErrorKind::Io(_)));
+    let error = npy.read::<u32, Ix1>().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)));
+    assert_eq!(error.offset(), npy.source().from());
 }
 
 // Files that change

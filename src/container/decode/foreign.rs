@@ -80,8 +80,8 @@ fn lzma_start(input: &mut dyn BufRead, size: u64) -> Result<([u8; PROPERTIES], [
     let (mut start, mut dictionary) = ([0; PROPERTIES], [0; 4]);
     for part in [&mut start[..], &mut dictionary] {
         input.read_exact(part).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => too_short(),
-            _ => error.into(),
+            io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => too_short(),
+            _ => error.into(), // of the source
         })?;
     }
     let size = u32::try_from(size).unwrap_or(u32::MAX).min(u32::from_le_bytes(dictionary));
