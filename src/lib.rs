@@ -71,6 +71,7 @@ mod shared;
 mod source;
 #[cfg(feature = "rayon")]
 mod split;
+mod steps;
 mod stream;
 mod take;
 #[cfg(feature = "rayon")]
@@ -79,9 +80,6 @@ mod threads;
 mod writer;
 
 pub use container::directory::Duplicates;
-#[cfg(debug_assertions)]
-#[doc(hidden)]
-pub use container::steps::taken as __steps_taken;
 pub use error::{Asked, Error, ErrorKind, Escaped, Fault, Reason, Result};
 pub use limits::Limits;
 pub use member::{Member, Method};
@@ -102,6 +100,9 @@ pub use options::{OpenOptions, Verify};
 pub use plain::Npy;
 pub use shared::{Holder, SharedArray};
 pub use source::{FileSource, InMemory, ReadAt, Source};
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub use steps::taken as __steps_taken;
 pub use stream::Stream;
 pub use take::Payload;
 #[cfg(feature = "write")]

@@ -12,9 +12,9 @@ use hashbrown::HashTable;
 
 use super::name::{self, Dispute};
 use super::record::{FIXED, Place, RawRecord};
-use super::steps;
 use crate::bytes::Cursor;
 use crate::error::{Error, ErrorKind, Result, names};
+use crate::steps;
 
 mod pass;
 

@@ -14,6 +14,5 @@ pub(crate) mod end;
 pub(crate) mod local;
 pub(crate) mod name;
 pub(crate) mod record;
-pub(crate) mod steps;
 #[cfg(feature = "write")]
 pub(crate) mod write;

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::steps;
 use crate::bytes::Cursor;
 use crate::error::names;
+use crate::steps;
 
 /// Info-ZIP Unicode Path (APPNOTE 4.6.9).
 const UNICODE_PATH: u16 = 0x7075;

@@ -1,8 +1,8 @@
 //! One record of the central directory (APPNOTE 4.3.12), the authority on its member.
 
-use super::steps;
 use crate::bytes::Cursor;
 use crate::error::{Error, ErrorKind, Result, UNNEEDED_ZIP64};
+use crate::steps;
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 /// The fixed part of a record, in bytes.

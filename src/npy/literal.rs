@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use crate::error::{self, Error, ErrorKind, Result};
 use crate::limits::HEADER_DEPTH;
+use crate::steps;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
@@ -52,10 +53,18 @@ impl<'a> Tokens<'a> {
     fn position(&self) -> usize {
         let rest = self.rest.trim_start_matches(is_blank);
         let before = self.text.get(..self.text.len().saturating_sub(rest.len())).unwrap_or(self.text);
+        steps::add(before.len());
         if self.latin1 { before.chars().count() } else { before.len() }
     }
 
     pub(crate) fn next(&mut self) -> Result<Token<'a>> {
+        let before = self.rest.len();
+        let token = self.scan();
+        steps::add(before.saturating_sub(self.rest.len()).saturating_add(1));
+        token
+    }
+
+    fn scan(&mut self) -> Result<Token<'a>> {
         self.skip_blanks();
         let Some(first) = self.rest.chars().next() else {
             return Ok(Token::End);
@@ -97,7 +106,9 @@ impl<'a> Tokens<'a> {
 
     /// Takes this mark if it comes next.
     pub(crate) fn take_mark(&mut self, mark: char) -> bool {
+        let before = self.rest.len();
         self.skip_blanks();
+        steps::add(before.saturating_sub(self.rest.len()).saturating_add(1));
         let found = self.rest.starts_with(mark);
         if found {
             // It is one of ours: this cannot fail but for the depth, which is reported by the next token.

@@ -5,8 +5,8 @@ use hashbrown::{HashTable, hash_table::Entry};
 use super::{Directory, Duplicates, Position, Record, Records, Refusal, claim_at, record_at};
 use crate::container::name::{self, Dispute, Name};
 use crate::container::record::Place;
-use crate::container::steps;
 use crate::error::{Error, ErrorKind, Result, names};
+use crate::steps;
 
 /// Fills an empty directory with what `bytes` say, in which about `expected` records are.
 pub(super) fn read(

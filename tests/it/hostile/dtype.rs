@@ -1,7 +1,5 @@
 //! What a header says its items are: N11, L2, L3.
 
-use std::time::{Duration, Instant};
-
 use npzmap::{Dtype, Error, ErrorKind as K, Fault};
 
 use super::array::{At, about_x, archives, bad_text, descr};
@@ -193,16 +191,23 @@ fn l2_brackets_that_never_close_are_refused_where_they_are_too_many_or_out_of_pl
     }
 }
 
-/// The least of several times that parsing took, and the bytes that it held.
-fn parsed(text: &str) -> (Duration, isize) {
+/// What it takes to refuse a text: steps, in builds that count them, and bytes held.
+fn refusing(text: &str) -> (u64, isize) {
     let content = preamble((2, 0), text);
-    let once = || {
-        let start = Instant::now();
-        let (header, cost) = cost(|| npzmap::Header::from_bytes(&content));
-        header.expect_err("brackets");
-        (start.elapsed(), cost.peak)
-    };
-    (0..5).map(|_| once()).min().unwrap()
+    let (refused, cost) = cost(|| steps(|| npzmap::Header::from_bytes(&content).is_err()));
+    assert!(refused.0, "{text:.20}");
+    (refused.1, cost.peak)
+}
+
+/// The steps that something takes; 0 in builds that do not count them.
+fn steps<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    #[cfg(debug_assertions)]
+    npzmap::__steps_taken();
+    let done = work();
+    #[cfg(debug_assertions)]
+    return (done, npzmap::__steps_taken());
+    #[cfg(not(debug_assertions))]
+    (done, 0)
 }
 
 #[test]
@@ -213,13 +218,50 @@ fn l2_a_hundred_thousand_brackets_take_neither_the_stack_nor_long() {
         let closed = closed.map(|(text, at)| (descr(&text), at, "L2"));
         brackets(count).into_iter().chain(closed)
     };
-    for ((few, ..), (more, at, rule)) in many(10_000).zip(many(100_000)) {
+    for ((few, ..), (more, at, rule)) in many(100).zip(many(100_000)) {
         let error = refused_text(&more, at);
         assert_eq!(error.kind().rule(), Some(rule), "{more:.20}");
-        // Ten times the text: for its square it would be a hundred times as long, which is seconds.
-        let ((short, _), (long, held)) = (parsed(&few), parsed(&more));
-        assert!(long <= 40 * short + Duration::from_millis(20), "{more:.20}: {short:?} became {long:?}");
+        // What comes behind the place is not even looked at.
+        let ((steps, _), (same, held)) = (refusing(&few), refusing(&more));
+        assert_eq!(same, steps, "{more:.20}");
         assert!(held <= LITTLE + 2 * more.len() as isize, "{more:.20}: {held} bytes of {}", more.len());
+    }
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn l1_the_longest_header_is_gone_over_a_few_times_whatever_fills_it() {
+    const LONG: usize = 1_000_000;
+    let rest = "'fortran_order': False, 'shape': (3,), }";
+    let blanks = " ".repeat(LONG / 24);
+    let between =
+        ["{", "'descr'", ":", "[", "(", "'f'", ",", "'<u4'", ",", ")", ",", "]", ",", "'fortran_order'", ":", "False"];
+    let tail = [",", "'shape'", ":", "(", "3", ",", ")", "}"];
+    let fields = |name: usize| -> String {
+        (0..4096).map(|number| format!("('{number:04}{}', '|u1'), ", "n".repeat(name))).collect()
+    };
+    let long = [
+        between.into_iter().chain(tail).collect::<Vec<_>>().join(&blanks),
+        format!("{{'descr': '<u4', {rest}{}", " ".repeat(LONG)),
+        format!("{{'descr': [{}], {rest}", fields(220)),
+        format!("{{'descr': [('{}', '<u4')], {rest}", "n".repeat(LONG)),
+        format!("{{'descr': [('{}', '<u4')], {rest}", r"\x6e".repeat(LONG / 4)),
+        format!("{{'descr': [(('{0}t', '{0}n'), '<u4')], {rest}", "n".repeat(LONG / 2)),
+        format!("{{'descr': [('a', '<u4', ({}))], {rest}", "1,".repeat(64) + &" ".repeat(LONG)),
+    ];
+    for text in long {
+        assert!(text.len() > LONG - LONG / 8, "{text:.40}: {}", text.len());
+        // And refused at its very end.
+        for end in ["", "?"] {
+            let content = preamble((3, 0), format!("{text}{end}"));
+            let (header, steps) = steps(|| npzmap::Header::from_bytes(&content));
+            match header {
+                Ok(header) => assert_eq!((end, header.shape()), ("", &[3][..]), "{text:.40}"),
+                Err(error) => assert_eq!((end, error.kind().rule()), ("?", Some("N5")), "{text:.40}: {error}"),
+            }
+            let length = content.len() as u64;
+            assert!((length / 2..=5 * length).contains(&steps), "{text:.40}: {steps} steps for {length} bytes");
+        }
     }
 }
 

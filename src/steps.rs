@@ -1,7 +1,8 @@
-//! What the directory pass costs, in steps: so that a test can tell linear from quadratic without a clock.
+//! What parsing costs, in steps: so that a test can tell linear from quadratic without a clock.
 //!
-//! A step is a record or an extra field parsed, a byte of a name hashed or compared, or a comparison of sorting. Counted
-//! per thread, in builds with debug assertions; elsewhere it is nothing.
+//! Of a directory, a step is a record or an extra field parsed, a byte of a name hashed or compared, or a comparison of
+//! sorting; of a header's text, a token, or a byte that was gone over. Counted per thread, in builds with debug
+//! assertions; elsewhere it is nothing.
 
 #[cfg(debug_assertions)]
 mod counter {
@@ -22,7 +23,7 @@ mod counter {
 }
 
 #[inline]
-pub(super) fn add(_count: usize) {
+pub(crate) fn add(_count: usize) {
     #[cfg(debug_assertions)]
     counter::add(_count);
 }
