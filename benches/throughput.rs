@@ -132,14 +132,20 @@ fn write(c: &mut Criterion) {
             writer.finish().unwrap()
         });
     });
-    let reversed = labels.slice(ndarray::s![..;-1]);
-    group.bench_function("gathered", |b| {
-        b.iter(|| {
-            let mut writer = NpzWriter::create(&path).unwrap().sync(false);
-            writer.add("a", &reversed).unwrap();
-            writer.finish().unwrap()
+    let square = labels.to_shape((COUNT / 4096, 4096)).unwrap();
+    let gathered = [
+        ("reversed", labels.slice(s![..;-1]).into_dyn()),
+        ("columns as rows", square.slice(s![1.., ..]).reversed_axes().into_dyn()),
+    ];
+    for (name, view) in gathered {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let mut writer = NpzWriter::create(&path).unwrap().sync(false);
+                writer.add("a", &view).unwrap();
+                writer.finish().unwrap()
+            });
         });
-    });
+    }
     let from = folder.path().join("from.npz");
     std::fs::write(&from, archive(&labels, MemberOptions::new())).unwrap();
     for (name, verify) in [("copy, checked", true), ("copy, not checked", false)] {

@@ -91,10 +91,10 @@ pub use npy::dtype::{ByteOrder, DatetimeUnit, Dtype, Field, Kind, Record, Scalar
 pub use npy::element::{Element, FieldType};
 pub use npy::fixed::{FixedBytes, FixedStr};
 pub use npy::header::{Header, Order};
-#[cfg(feature = "write")]
-pub use npy::save::{Item, Save};
 pub use npy::strided::{Strided, StridedIter};
 pub use npy::unaligned::{ToAligned, Unaligned};
+#[cfg(feature = "write")]
+pub use npy::{item::Item, save::Save};
 pub use npz::{Members, Npz};
 pub use options::{OpenOptions, Verify};
 pub use plain::Npy;

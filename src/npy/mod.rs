@@ -8,6 +8,8 @@ pub(crate) mod field;
 pub(crate) mod fill;
 pub(crate) mod fixed;
 pub(crate) mod header;
+#[cfg(feature = "write")]
+pub(crate) mod item;
 pub(crate) mod literal;
 pub(crate) mod rows;
 #[cfg(feature = "write")]
@@ -15,4 +17,5 @@ pub(crate) mod save;
 pub(crate) mod strided;
 pub(crate) mod swap;
 pub(crate) mod text;
+pub(crate) mod tiles;
 pub(crate) mod unaligned;

@@ -1,6 +1,5 @@
 //! What can be saved as an array: its header, and its elements front to back.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -8,15 +7,13 @@ use ndarray::{ArrayBase, ArrayView, ArrayView1, Data, Dimension};
 use num_complex::Complex;
 
 use super::any::{AnyArray, RawArray};
-use super::dtype::{ByteOrder, DatetimeUnit, Dtype, Kind, Scalar};
-use super::element::{Element, short_name};
+use super::dtype::{ByteOrder, DatetimeUnit, Kind, Scalar};
+use super::element::Element;
 use super::fixed::{FixedBytes, FixedStr};
 use super::header::{Header, Order};
+use super::item::Item;
 use super::unaligned::Unaligned;
 use crate::error::{ErrorKind, Result};
-
-/// How many bytes are gathered before they are handed on.
-const BLOCK: usize = 64 << 10;
 
 /// An array that can be written: of ndarray, of any order and strides; a slice; [`AnyArray`]; one value, as an array of
 /// no dimensions. Its elements are any [`Element`], or strings, which become `<U` of the longest, or byte strings
@@ -131,142 +128,6 @@ pub trait Save: Sync {
     fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 }
 
-/// What the elements of an array can be that is saved: an [`Element`], or text.
-///
-/// ```
-/// fn is<T: npzmap::Item>() {}
-///
-/// is::<f32>();
-/// is::<String>();
-/// is::<&[u8]>();
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "arrays of `{Self}` cannot be saved",
-    note = "numbers have a fixed size in NumPy: cast `usize` to `u64`; rows of rows are an `Array2`",
-    note = "a type of your own is saved by implementing Element, or by npzmap::record!"
-)]
-pub trait Item: Sync + Sized + sealed::Sealed {
-    /// The dtype that holds all of them.
-    #[doc(hidden)]
-    fn dtype_of<'a>(items: impl Iterator<Item = &'a Self>) -> Result<Dtype>
-    where
-        Self: 'a;
-
-    /// Their bytes, if they are elements.
-    #[doc(hidden)]
-    fn bytes_of(items: &[Self]) -> Option<&[u8]>;
-
-    /// Appends one as an item of `size` bytes.
-    #[doc(hidden)]
-    fn encode(&self, size: usize, bytes: &mut Vec<u8>);
-
-    /// As the writers of NumPy's files spell the dtype.
-    #[doc(hidden)]
-    fn spell(preamble: Vec<u8>) -> Vec<u8> {
-        preamble
-    }
-}
-
-pub(crate) mod sealed {
-    pub trait Sealed {}
-}
-
-impl<T: Element> sealed::Sealed for T {}
-
-impl<T: Element> Item for T {
-    fn dtype_of<'a>(_: impl Iterator<Item = &'a Self>) -> Result<Dtype>
-    where
-        Self: 'a,
-    {
-        let dtype = T::dtype();
-        if dtype.item_size() != size_of::<T>() {
-            // No file has both.
-            let (dtype, element) = (dtype.to_string(), short_name::<T>());
-            return Err(ErrorKind::DtypeMismatch { dtype, element }.into());
-        }
-        Ok(dtype)
-    }
-
-    fn bytes_of(items: &[Self]) -> Option<&[u8]> {
-        Some(bytemuck::cast_slice(items))
-    }
-
-    fn encode(&self, _: usize, bytes: &mut Vec<u8>) {
-        bytes.extend(bytemuck::bytes_of(self));
-    }
-
-    /// `V` has no byte order in NumPy, which reads both; ml_dtypes marks its bfloat16 by one, and only by this.
-    #[cfg(feature = "half")]
-    fn spell(mut preamble: Vec<u8>) -> Vec<u8> {
-        use std::any::TypeId;
-
-        const NUMPY: &[u8] = b"{'descr': '|V2'";
-        let bf16 = [TypeId::of::<half::bf16>(), TypeId::of::<Unaligned<half::bf16>>()];
-        if bf16.contains(&TypeId::of::<T>())
-            && let Some(start) = preamble.windows(NUMPY.len()).position(|text| text == NUMPY)
-            && let Some(mark) = preamble.get_mut(start + NUMPY.len() - 4)
-        {
-            *mark = b'<';
-        }
-        preamble
-    }
-}
-
-/// Text in UCS-4, or bytes. NumPy takes NULs at the end for filling, so that they would be lost.
-macro_rules! text {
-    ($($type:ty),*: $kind:ident, $ends_in_nul:expr, $length:expr, $encode:expr) => {$(
-        impl sealed::Sealed for $type {}
-
-        impl Item for $type {
-            fn dtype_of<'a>(items: impl Iterator<Item = &'a Self>) -> Result<Dtype>
-            where
-                Self: 'a,
-            {
-                let mut longest = 1; // as in NumPy, also where all are empty
-                for (index, item) in items.enumerate() {
-                    if $ends_in_nul(item) {
-                        let problem = "a NUL at its end, which NumPy would take for filling";
-                        return Err(ErrorKind::BadText { index, problem }.into());
-                    }
-                    longest = longest.max($length(item));
-                }
-                text_dtype(Kind::$kind, longest)
-            }
-
-            fn bytes_of(_: &[Self]) -> Option<&[u8]> {
-                None
-            }
-
-            fn encode(&self, size: usize, bytes: &mut Vec<u8>) {
-                let end = bytes.len() + size;
-                $encode(self, bytes);
-                bytes.resize(end, 0);
-            }
-        }
-    )*};
-}
-
-text!(String, &str, Cow<'_, str>: Str,
-    |item: &Self| item.ends_with('\0'),
-    |item: &Self| item.chars().count() * 4,
-    |item: &Self, bytes: &mut Vec<u8>| item.chars().for_each(|c| bytes.extend(u32::from(c).to_ne_bytes())));
-text!(Vec<u8>, &[u8], Cow<'_, [u8]>: Bytes,
-    |item: &Self| item.ends_with(&[0]),
-    |item: &Self| item.len(),
-    |item: &Self, bytes: &mut Vec<u8>| bytes.extend(&item[..]));
-
-fn text_dtype(kind: Kind, longest: usize) -> Result<Dtype> {
-    let (size, order) = match kind {
-        Kind::Str => (longest.max(4), ByteOrder::NATIVE),
-        _ => (longest, ByteOrder::NotApplicable),
-    };
-    let too_long = || {
-        let (shape, item_size) = (Vec::new(), size);
-        ErrorKind::ShapeOverflow { shape, item_size }
-    };
-    Ok(Scalar::new(kind, size, order).ok_or_else(too_long)?.into())
-}
-
 impl<T: Item, S: Data<Elem = T> + Sync, D: Dimension> Save for ArrayBase<S, D> {
     fn header(&self) -> Result<Header> {
         header(self.view())
@@ -312,49 +173,7 @@ fn blocks<T: Item, D: Dimension>(view: ArrayView<'_, T, D>, put: &mut dyn FnMut(
         Order::C => view.into_dyn(),
         Order::Fortran => view.reversed_axes().into_dyn(),
     };
-    gather(&view, size, put)
-}
-
-/// Hands over the items of a view in C order, each of `size` bytes, gathered in blocks.
-pub(crate) fn gather<T: Item, D: Dimension>(
-    view: &ArrayView<'_, T, D>,
-    size: usize,
-    put: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    /// Shorter rows are not worth a copy of their own.
-    const RUN: usize = 16;
-
-    let mut block = Vec::with_capacity(BLOCK.min(view.len().saturating_mul(size)));
-    let last = view.shape().last().copied().unwrap_or(1);
-    if last >= RUN && view.strides().last() == Some(&1) {
-        for row in view.rows() {
-            let row = row.to_slice().unwrap_or_default();
-            for some in row.chunks((BLOCK / size.max(1)).max(1)) {
-                match T::bytes_of(some) {
-                    Some(bytes) => block.extend(bytes),
-                    None => some.iter().for_each(|item| item.encode(size, &mut block)),
-                }
-                if block.len() >= BLOCK {
-                    put(&block)?;
-                    block.clear();
-                }
-            }
-        }
-    } else {
-        // By `for_each`, which ndarray unrolls where an iterator would count along every axis.
-        let mut outcome = Ok(());
-        view.iter().for_each(|item| {
-            item.encode(size, &mut block);
-            if block.len() >= BLOCK {
-                if outcome.is_ok() {
-                    outcome = put(&block);
-                }
-                block.clear();
-            }
-        });
-        outcome?;
-    }
-    if block.is_empty() { Ok(()) } else { put(&block) }
+    T::gather(view, size, put)
 }
 
 /// One value, as an array of no dimensions. Not for every [`Element`]: references to [`Save`] could not be that, then.

@@ -15,7 +15,7 @@ use crate::container::write::{Sizes, WIDE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::npy::element::Element;
 use crate::npy::header::{Header, Order};
-use crate::npy::save::{Item, gather};
+use crate::npy::item::Item;
 
 /// What is known of an array that grows along axis 0.
 pub(super) struct Growing<T> {
@@ -111,7 +111,7 @@ pub(super) fn each_block<T: Element, A: Data<Elem = T> + Sync, D: Dimension>(
     if let Some(slice) = view.to_slice() {
         return put(bytemuck::cast_slice(slice));
     }
-    gather(&view, size_of::<T>(), put)
+    T::gather(view.into_dyn(), size_of::<T>(), put)
 }
 
 /// An array in the making: rows are added, then it is finished. Made by [`NpzWriter::rows`].

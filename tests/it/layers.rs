@@ -60,7 +60,7 @@ const ROOMS: [&str; 22] = [
 ];
 /// The same within two of them.
 const CONTAINER: [&str; 7] = ["record", "name", "local", "directory", "end", "decode", "write"];
-const NPY: [&str; 15] = [
+const NPY: [&str; 17] = [
     "literal",
     "dtype",
     "header",
@@ -68,6 +68,7 @@ const NPY: [&str; 15] = [
     "swap",
     "text",
     "array",
+    "tiles",
     "fill",
     "any",
     "strided",
@@ -75,6 +76,7 @@ const NPY: [&str; 15] = [
     "field",
     "fixed",
     "unaligned",
+    "item",
     "save",
 ];
 
