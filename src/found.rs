@@ -9,7 +9,8 @@ use crate::npy::array::Elements;
 use crate::npy::header::{self, Header, Measure};
 use crate::npy::swap::Landing;
 use crate::options::{OpenOptions, Verify};
-use crate::source::{Section, Source};
+use crate::section::Section;
+use crate::source::Source;
 #[cfg(feature = "rayon")]
 use crate::split;
 

@@ -67,6 +67,7 @@ mod npz;
 mod open;
 mod options;
 mod plain;
+mod section;
 mod shared;
 mod source;
 #[cfg(feature = "rayon")]
