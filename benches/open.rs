@@ -1,7 +1,8 @@
 //! Does opening depend on the size of the file, or on the number of its members?
 //!
 //! `file size`: eight arrays, sparse, from 1 MB to 64 GB: a flat line. `members`: from 10 to 100,000 arrays of 16
-//! floats: a line through the origin, a few tens of nanoseconds a member. Both open, view the last key and close.
+//! floats: a line through the origin, a few tens of nanoseconds a member. By position they open and close, mapped they also
+//! view the last key.
 
 use std::fs::File;
 use std::hint::black_box;

@@ -103,9 +103,10 @@ impl<T: Element> Item for T {
 
     fn gather(view: ArrayView<'_, Self, IxDyn>, _: usize, put: Put<'_>) -> Result<()> {
         let view = tiles::squeeze(view);
-        let Some(first) = view.first() else { return Ok(()) };
-        let mut block = buffer::with_capacity(tiles::block(&view, BLOCK))?;
-        block.resize(block.capacity(), *first);
+        let Some(first) = view.first().filter(|first| size_of_val(*first) > 0) else { return Ok(()) };
+        let count = tiles::block(&view, BLOCK);
+        let mut block = buffer::with_capacity(count)?;
+        block.resize(count, *first);
         gather(view, &mut block, put)
     }
 

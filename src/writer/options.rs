@@ -111,8 +111,8 @@ impl MemberOptions {
         self
     }
 
-    /// Whether the CRC-32 of a member that is copied is checked. It is, unless this says otherwise; then a member that
-    /// keeps its method is moved by the system where it can, without being looked at.
+    /// Whether the CRC-32 of a member that is copied is checked. It is, unless this says otherwise; then the data of a
+    /// member that keeps its method are moved without being looked at.
     ///
     /// ```
     /// use npzmap::{ErrorKind, MemberOptions, Npz, NpzWriter};

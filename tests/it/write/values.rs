@@ -1,7 +1,7 @@
 //! What can be saved: orders and strides as NumPy decides them, text, dates, tensors of a user's own.
 
 use ndarray::{Array, Array2, ArrayD, Axis, IxDyn, ShapeBuilder, arr0, array, s};
-use npzmap::{AnyArray, ErrorKind, Header, Npz, NpzWriter, Order, Result, Save, Unaligned};
+use npzmap::{AnyArray, ErrorKind, FixedStr, Header, Npz, NpzWriter, Order, Result, Save, Unaligned};
 
 use super::{both, elements, written};
 
@@ -69,6 +69,20 @@ fn any_strides_are_written_in_c_order_without_a_copy_of_the_whole() {
         .unwrap();
         assert!(blocks.iter().all(|block| block <= most), "view {i}: {blocks:?}");
         assert_eq!(blocks.iter().sum::<usize>(), view.len() * 4);
+    }
+}
+
+#[test]
+fn elements_of_no_bytes_are_handed_over_as_none() {
+    let nothing = Array::from_elem((3, 5), <FixedStr<0> as bytemuck::Zeroable>::zeroed());
+    for view in [nothing.view().into_dyn(), nothing.slice(s![..;-1, ..;2]).into_dyn()] {
+        let mut bytes = 0;
+        view.blocks(&mut |block| {
+            bytes += block.len();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(bytes, 0, "of {} elements", view.len());
     }
 }
 
@@ -164,9 +178,8 @@ fn what_was_read_as_any_is_written_as_it_was() {
 
 #[test]
 fn items_of_no_bytes_are_refused_as_they_are_on_reading() {
-    let error = NpzWriter::stream(Vec::new())
-        .add("x", &[<npzmap::FixedStr<0> as bytemuck::Zeroable>::zeroed(); 3])
-        .unwrap_err();
+    let error =
+        NpzWriter::stream(Vec::new()).add("x", &[<FixedStr<0> as bytemuck::Zeroable>::zeroed(); 3]).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ZeroSizedItems { count: 3 }));
 }
 
