@@ -16,7 +16,7 @@ use crate::site::Site;
 pub enum Files {
     /// 4 GiB in 8 keys.
     Big,
-    /// 2 GB in 1,000 keys.
+    /// 2 GB in 1,000 keys, and 256 MiB in 4.
     Many,
     /// 100,000 and a million keys of 16 floats.
     Tiny,
@@ -35,6 +35,8 @@ pub const KINDS: [(&str, u64); 4] = [("normal", 4), ("labels", 8), ("image", 1),
 pub const DEFLATED: u64 = 48 << 20;
 pub const BIG_KEYS: u64 = 8;
 pub const BIG_KEY: u64 = 512 << 20;
+pub const MIDDLE_KEYS: u64 = 4;
+pub const MIDDLE_KEY: u64 = 64 << 20;
 pub const MANY_KEYS: u64 = 1_000;
 pub const MANY_KEY: u64 = 2_000_000;
 pub const TINY_KEYS: u64 = 100_000;
@@ -53,7 +55,10 @@ impl Files {
     pub fn make(self, site: &Site) -> Result<()> {
         match self {
             Files::Big => whole(site, "big", "normal", BIG_KEYS, site.size(BIG_KEY) / 4)?,
-            Files::Many => whole(site, "many", "normal", site.size(MANY_KEYS), MANY_KEY / 4)?,
+            Files::Many => {
+                whole(site, "many", "normal", site.size(MANY_KEYS), MANY_KEY / 4)?;
+                whole(site, "middle", "normal", MIDDLE_KEYS, site.size(MIDDLE_KEY) / 4)?;
+            }
             Files::Tiny => {
                 whole(site, "tiny", "tiny", site.size(TINY_KEYS), 16)?;
                 million(&site.path("million.npz"), site.size(1_000_000))?;

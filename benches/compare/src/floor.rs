@@ -52,7 +52,7 @@ pub fn scan_by_position(path: &Path, layout: &Layout) -> Result<usize> {
     let file = File::open(path)?;
     let mut end = [0; 22];
     file.read_exact_at(&mut end, file.metadata()?.len() - 22)?;
-    let mut directory = vec![0; layout.directory.len()];
+    let mut directory = huge(layout.directory.len())?;
     file.read_exact_at(&mut directory, layout.directory.start as u64)?;
     Ok(scan_records(&directory))
 }
@@ -74,8 +74,40 @@ pub fn huge(size: usize) -> Result<MmapMut> {
     Ok(memory)
 }
 
-pub fn pread(path: &Path, payload: &Range<usize>, into: &mut [u8]) -> Result<()> {
-    Ok(File::open(path)?.read_exact_at(into, payload.start as u64)?)
+/// A part for each thread.
+pub fn pread(path: &Path, payload: &Range<usize>, into: &mut [u8], threads: usize) -> Result<()> {
+    read(&File::open(path)?, payload.start, into, threads)
+}
+
+/// The same from a file that is open.
+pub fn read(file: &File, start: usize, into: &mut [u8], threads: usize) -> Result<()> {
+    if threads == 1 {
+        return Ok(file.read_exact_at(into, start as u64)?);
+    }
+    let length = into.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let parts = into.chunks_mut(length).zip((start..).step_by(length));
+        let parts = parts.map(|(part, start)| scope.spawn(move || file.read_exact_at(part, start as u64)));
+        // All are started before one is waited for.
+        let parts: Vec<_> = parts.collect();
+        parts.into_iter().try_for_each(|part| Ok(part.join().expect("it does not panic")?))
+    })
+}
+
+/// The CRC of each half on a thread of its own, put together.
+pub fn crc_of_halves(bytes: &[u8]) -> u32 {
+    let hasher = |bytes: &[u8]| {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(bytes);
+        hasher
+    };
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    std::thread::scope(|scope| {
+        let second = scope.spawn(move || hasher(second));
+        let mut first = hasher(first);
+        first.combine(&second.join().expect("it does not panic"));
+        first.finalize()
+    })
 }
 
 /// Drops a file's pages from the cache; also those that were asked for ahead, once they have come.
@@ -97,8 +129,8 @@ pub fn write(path: &Path, content: &[&[u8]]) -> Result<u32> {
     Ok(all)
 }
 
-/// One key of a file that is not in the cache: what has to be read, and nothing else.
-pub fn cold_reads(path: &Path, layout: &Layout) -> Result<f32> {
+/// One key by position: what has to be read, and nothing else.
+pub fn reads(path: &Path, layout: &Layout) -> Result<f32> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut end = [0; 22];
@@ -113,7 +145,7 @@ pub fn cold_reads(path: &Path, layout: &Layout) -> Result<f32> {
     Ok(rivals::sum_of_bytes(&data))
 }
 
-/// The same with the data in a map.
+/// The same with the data in a map, where walking the directory through the map would make the system read ahead.
 pub fn cold_touch(path: &Path, layout: &Layout) -> Result<f32> {
     let file = File::open(path)?;
     let map = rivals::map(path)?;

@@ -11,7 +11,8 @@ mod rivals;
 mod rows;
 mod site;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -46,6 +47,17 @@ struct Arguments {
     by: Option<String>,
 }
 
+/// Removes the folders of runs that were killed; that of one that runs is locked.
+fn remove_leavings(root: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(root)?.flatten() {
+        let leaving = entry.file_name().to_string_lossy().starts_with(FILES);
+        if leaving && File::open(entry.path())?.try_lock().is_ok() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(row), Some(contestant)) = (&arguments.sample, &arguments.by) {
@@ -56,14 +68,17 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let root = arguments.folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"));
     std::fs::create_dir_all(&root)?;
-    // Those of a run that was killed.
-    for entry in std::fs::read_dir(&root)?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(FILES) {
-            std::fs::remove_dir_all(entry.path())?;
-        }
-    }
-    // Gone in the end, and when something fails.
+    remove_leavings(&root)?;
+    // Gone in the end, when something fails, and when somebody interrupts it.
     let folder = tempfile::Builder::new().prefix(FILES).tempdir_in(&root)?;
+    let lock = File::open(folder.path())?;
+    lock.lock()?;
+    let path = folder.path().to_owned();
+    ctrlc::set_handler(move || {
+        // Whatever is there yet is removed by the next run.
+        let _ = std::fs::remove_dir_all(&path);
+        std::process::exit(130);
+    })?;
     let site = Site::new(folder.path(), arguments.quick);
     rows::command::build()?;
 

@@ -19,6 +19,12 @@ pub fn time(time: Duration) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// How many times as long as the first of the row took, which is the floor where there is one.
+fn ratio(time: Duration, first: Duration) -> String {
+    let ratio = time.as_secs_f64() / first.as_secs_f64();
+    format!("{ratio:.*}", if ratio < 10.0 { 2 } else { usize::from(ratio < 100.0) })
+}
+
 fn memory(bytes: Option<u64>) -> String {
     bytes.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
 }
@@ -26,15 +32,18 @@ fn memory(bytes: Option<u64>) -> String {
 pub fn print(row: &Row, outcomes: &[Outcome], verdicts: &[Verdict]) {
     println!("\n{}: {}", row.id, row.title);
     let width = outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or(0);
-    println!("  {:width$}  {:>9} {:>9} {:>9} {:>8} {:>11}", "", "median", "least", "most", "GB/s", "resident");
+    let head = ["median", "ratio", "least", "most"].map(|head| format!("{head:>9}")).join(" ");
+    println!("  {:width$}  {head} {:>8} {:>11}", "", "GB/s", "resident");
+    let first = outcomes.iter().find_map(Outcome::median);
     for outcome in outcomes {
         let name = outcome.name;
         match (&outcome.times, outcome.median(), outcome.extremes()) {
             (Ok(_), Some(median), Some((least, most))) => {
                 let speed = row.bytes.map(|bytes| format!("{:.2}", bytes as f64 / median.as_secs_f64() / 1e9));
+                let ratio = first.map(|first| ratio(median, first)).unwrap_or_default();
                 let [median, least, most] = [median, least, most].map(time);
                 let (speed, peak) = (speed.unwrap_or_default(), memory(outcome.peak));
-                println!("  {name:width$}  {median:>9} {least:>9} {most:>9} {speed:>8} {peak:>11}");
+                println!("  {name:width$}  {median:>9} {ratio:>9} {least:>9} {most:>9} {speed:>8} {peak:>11}");
             }
             (Err(error), ..) => println!("  {name:width$}  {}", error.lines().last().unwrap_or_default()),
             _ => println!("  {name:width$}  did not run"),
@@ -47,6 +56,7 @@ pub fn print(row: &Row, outcomes: &[Outcome], verdicts: &[Verdict]) {
 }
 
 pub fn json(row: &Row, outcomes: &[Outcome], verdicts: &[Verdict]) -> Value {
+    let first = outcomes.iter().find_map(Outcome::median);
     let contestants: Vec<Value> = outcomes
         .iter()
         .map(|outcome| {
@@ -56,6 +66,7 @@ pub fn json(row: &Row, outcomes: &[Outcome], verdicts: &[Verdict]) -> Value {
                 "name": outcome.name,
                 "nanoseconds": outcome.times.as_ref().ok().map(nanoseconds),
                 "median": outcome.median().map(|time| time.as_nanos() as u64),
+                "ratio": outcome.median().zip(first).map(|(time, first)| time.as_secs_f64() / first.as_secs_f64()),
                 "error": outcome.times.as_ref().err(),
                 "resident": outcome.peak,
             })

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::io::Read;
 
-use anyhow::{Context, Result};
-use flate2::{Decompress, FlushDecompress};
+use anyhow::{Context, Result, ensure};
+use flate2::{Decompress, FlushDecompress, Status};
 use ndarray::{Array1, IxDyn};
 use npzmap::{AnyArray, Element, MemberOptions, Npz, NpzWriter, Save};
 use serde_json::json;
@@ -40,12 +40,13 @@ pub fn read(site: &Site, kind: &'static str) -> Row {
     let ours = |name: &'static str, keys: &'static [u32], threads: usize| {
         let file = file.clone();
         Contestant::new(name, move |site| {
-            let npz = Npz::open(site.path(&file))?;
+            let path = site.path(&file);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let keys: Vec<String> = keys.iter().map(|number| format!("{kind}.{number}")).collect();
             Ok(Box::new(move || {
                 pool.install(|| {
                     let time = timed(|| {
+                        let npz = Npz::open(&path)?;
                         Ok(match kind {
                             "normal" => many::<f32>(&npz, &keys)?,
                             "labels" => many::<i64>(&npz, &keys)?,
@@ -67,7 +68,9 @@ pub fn read(site: &Site, kind: &'static str) -> Row {
             Ok(Box::new(move || {
                 timed(|| {
                     let mut memory = floor::huge(size)?;
-                    Decompress::new(false).decompress(&data, &mut memory, FlushDecompress::Finish)?;
+                    let mut decoder = Decompress::new(false);
+                    let status = decoder.decompress(&data, &mut memory, FlushDecompress::Finish)?;
+                    ensure!(status == Status::StreamEnd && decoder.total_out() == size as u64, "not the whole of it");
                     Ok((crc32fast::hash(&memory), memory))
                 })
             }))

@@ -16,7 +16,13 @@ pub fn rows(files: Files, site: &Site) -> Vec<Row> {
             vec![open::big(site), bulk::read_big(site), bulk::read_into(site), bulk::verify(site), open::cold_big(site)]
         }
         Files::Many => {
-            vec![open::many(site), bulk::read_many(site), command::ls(site), open::cold_many(site)]
+            vec![
+                open::many(site),
+                bulk::read_many(site),
+                bulk::read_middle(site),
+                command::ls(site),
+                open::cold_many(site),
+            ]
         }
         Files::Tiny => vec![open::tiny(site), open::headers(site), open::million(site)],
         // In memory, both of the latter: before the disk has work.

@@ -1,5 +1,6 @@
 //! Opening, and one key: does it depend on the file's size, or on how many members it has?
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use crate::rivals::{self, FirstSum};
 use crate::site::Site;
 
 const FLOOR: &str = "floor: open, map, directory, touch";
+const READS: &str = "floor: pread of end, directory, header, data";
 pub const MAP: &str = "npzmap, mapped";
 pub const OPEN: &str = "npzmap, by position";
 
@@ -28,41 +30,44 @@ fn sum_of(name: &'static str, sum: FirstSum, file: String, key: String, each: u3
     })
 }
 
-fn touch(name: &'static str, file: String, key: String, each: u32) -> Contestant {
+/// What a floor does with an archive.
+type Touch = fn(&Path, &Layout) -> anyhow::Result<f32>;
+
+fn touch(name: &'static str, touch: Touch, file: String, key: String, each: u32) -> Contestant {
     Contestant::new(name, move |site| {
         let path = site.path(&file);
         let layout = Layout::of(&path, &key)?;
-        Ok(Box::new(move || timed_each(each, || floor::touch(&path, &layout))))
+        Ok(Box::new(move || timed_each(each, || touch(&path, &layout))))
     })
 }
 
-/// The last key of an archive of NumPy's, by everybody.
-fn one_key(row: Row, site: &Site, stem: &str, count: u64, all: bool) -> Row {
+/// The last key of an archive of NumPy's, by everybody, `each` times for one figure; `whole` times by those who read the
+/// key as a whole.
+fn one_key(row: Row, site: &Site, stem: &str, count: u64, each: u32, whole: u32) -> Row {
     let key = files::key(count - 1);
     let file = |suffix: &str| format!("{stem}{suffix}");
     let (npz, aligned, tensors) = (file(".npz"), file("-aligned.npz"), file(".safetensors"));
-    let python = |operation: &str, file: &str| json!([operation, site.text(file), key]);
-    let mut row = row
-        .with(touch(FLOOR, npz.clone(), key.clone(), EACH))
-        .with(sum_of(MAP, rivals::npzmap_map, npz.clone(), key.clone(), EACH))
-        .with(sum_of(OPEN, rivals::npzmap_open, npz.clone(), key.clone(), EACH))
-        .with(sum_of("rawzip and memmap2", rivals::rawzip, npz.clone(), key.clone(), EACH))
-        .with(sum_of("zip and memmap2", rivals::zip_and_memmap2, npz.clone(), key.clone(), EACH))
-        .with(sum_of("ndarray-npz, aligned by npzmap", rivals::ndarray_npz, aligned, key.clone(), EACH))
-        .with(sum_of("safetensors, its own format", rivals::safetensors, tensors.clone(), key.clone(), EACH))
-        .with(sum_of("npyz", rivals::npyz, npz.clone(), key.clone(), 1));
-    if all {
-        row = row.with(sum_of("ndarray-npy", rivals::ndarray_npy, npz.clone(), key.clone(), 1));
-    }
-    row.with(Contestant::python("np.load", Venv::Newest, python("key_of_numpy", &npz)))
-        .with(Contestant::python("mmnpz, on NumPy 2.2", Venv::Mmnpz, python("key_of_mmnpz", &npz)))
-        .with(Contestant::python("safetensors from Python", Venv::Newest, python("key_of_safetensors", &tensors)))
+    let python = |operation: &str, file: &str, each: u32| json!(["each", each, operation, site.text(file), key]);
+    row.with(touch(FLOOR, floor::touch, npz.clone(), key.clone(), each))
+        .with(touch(READS, floor::reads, npz.clone(), key.clone(), each))
+        .with(sum_of(MAP, rivals::npzmap_map, npz.clone(), key.clone(), each))
+        .with(sum_of(OPEN, rivals::npzmap_open, npz.clone(), key.clone(), each))
+        .with(sum_of("rawzip and memmap2", rivals::rawzip, npz.clone(), key.clone(), each))
+        .with(sum_of("zip and memmap2", rivals::zip_and_memmap2, npz.clone(), key.clone(), each))
+        .with(sum_of("ndarray-npz, aligned by npzmap", rivals::ndarray_npz, aligned, key.clone(), each))
+        .with(sum_of("safetensors, its own format", rivals::safetensors, tensors.clone(), key.clone(), each))
+        .with(sum_of("npyz", rivals::npyz, npz.clone(), key.clone(), each))
+        .with(sum_of("ndarray-npy", rivals::ndarray_npy, npz.clone(), key.clone(), whole))
+        .with(Contestant::python("np.load", Venv::Newest, python("key_of_numpy", &npz, whole)))
+        .with(Contestant::python("mmnpz, on NumPy 2.2", Venv::Mmnpz, python("key_of_mmnpz", &npz, each)))
+        .with(Contestant::python("safetensors from Python", Venv::Newest, python("key_of_safetensors", &tensors, each)))
 }
 
 pub fn big(site: &Site) -> Row {
     let title = format!("open and one key, {} MiB in 8 keys by np.savez", site.size(4096));
-    one_key(Row::new("open-big", title), site, "big", files::BIG_KEYS, true)
+    one_key(Row::new("open-big", title), site, "big", files::BIG_KEYS, EACH, 1)
         .target(MAP, Bound::Within(1.25, FLOOR))
+        .target(OPEN, Bound::Within(1.25, READS))
         .target(MAP, Bound::Faster(if site.quick { 500.0 } else { 10_000.0 }, "np.load"))
         .target(OPEN, Bound::Faster(if site.quick { 500.0 } else { 15_000.0 }, "np.load"))
         .target(OPEN, Bound::Resident(2 << 20))
@@ -70,13 +75,13 @@ pub fn big(site: &Site) -> Row {
 
 pub fn many(site: &Site) -> Row {
     let count = site.size(files::MANY_KEYS);
-    one_key(Row::new("open-many", format!("open and one key of {count}")), site, "many", count, true)
+    one_key(Row::new("open-many", format!("open and one key of {count}")), site, "many", count, EACH, EACH)
         .target(MAP, Bound::Within(2.0, FLOOR))
         .target(MAP, Bound::Faster(20.0, "safetensors, its own format"))
         .target(OPEN, Bound::Faster(20.0, "safetensors, its own format"))
         .target(MAP, Bound::Faster(100.0, "ndarray-npz, aligned by npzmap"))
         .target(MAP, Bound::Faster(100.0, "np.load"))
-        .target(OPEN, Bound::Within(1.0, FLOOR))
+        .target(OPEN, Bound::Within(2.0, READS))
         .target(OPEN, Bound::Faster(100.0, "ndarray-npz, aligned by npzmap"))
         .target(OPEN, Bound::Faster(100.0, "np.load"))
 }
@@ -88,7 +93,7 @@ const SCAN_READ: &str = "floor: pread of the directory, and scan";
 pub fn tiny(site: &Site) -> Row {
     let count = site.size(files::TINY_KEYS);
     let key = files::key(count - 1);
-    let scan = |name, scan: fn(&std::path::Path, &Layout) -> anyhow::Result<usize>| {
+    let scan = |name, scan: fn(&Path, &Layout) -> anyhow::Result<usize>| {
         let key = key.clone();
         Contestant::new(name, move |site| {
             let path = site.path("tiny.npz");
@@ -96,19 +101,14 @@ pub fn tiny(site: &Site) -> Row {
             Ok(Box::new(move || timed(|| scan(&path, &layout))))
         })
     };
-    let mut row = one_key(
-        Row::new("open-tiny", format!("open and one key of {count}, each time in a new process")),
-        site,
-        "tiny",
-        count,
-        true,
-    );
-    row.contestants.retain(|contestant| contestant.name != FLOOR);
+    let row = Row::new("open-tiny", format!("open and one key of {count}, each time in a new process"));
+    let mut row = one_key(row, site, "tiny", count, 1, 1);
+    row.contestants.retain(|contestant| ![FLOOR, READS].contains(&contestant.name));
     row.contestants.insert(0, scan(SCAN, floor::scan));
     row.contestants.insert(1, scan(SCAN_READ, floor::scan_by_position));
     row.contestants = row.contestants.into_iter().map(Contestant::fresh).collect();
     row.target(MAP, Bound::Within(2.5, SCAN))
-        .target(OPEN, Bound::Within(1.0, SCAN_READ))
+        .target(OPEN, Bound::Within(1.25, SCAN_READ))
         .target(MAP, Bound::Faster(40.0, "safetensors, its own format"))
         .target(OPEN, Bound::Faster(40.0, "safetensors, its own format"))
         .target(MAP, Bound::Faster(200.0, "np.load"))
@@ -120,7 +120,7 @@ pub fn million(site: &Site) -> Row {
     let count = site.size(1_000_000);
     let (file, key) = ("million.npz".to_owned(), files::key(count - 1));
     Row::new("open-million", format!("open and one key of {count}"))
-        .with(touch(FLOOR, file.clone(), key.clone(), 1))
+        .with(touch(FLOOR, floor::touch, file.clone(), key.clone(), 1))
         .with(sum_of(MAP, rivals::npzmap_map, file.clone(), key.clone(), 1))
         .with(sum_of(OPEN, rivals::npzmap_open, file.clone(), key.clone(), 1))
         .with(sum_of("zip and memmap2", rivals::zip_and_memmap2, file, key, 1))
@@ -141,7 +141,7 @@ pub fn sparse(_site: &Site) -> Row {
         let (file, key) = (format!("sparse {size}.npz"), files::key(7));
         let [floor, mapped, by_position] = names;
         row = row
-            .with(touch(floor, file.clone(), key.clone(), EACH))
+            .with(touch(floor, floor::touch, file.clone(), key.clone(), EACH))
             .with(sum_of(mapped, rivals::npzmap_map, file.clone(), key.clone(), EACH))
             .with(sum_of(by_position, rivals::npzmap_open, file, key, EACH))
             .target(mapped, Bound::Within(1.15, floor));
@@ -174,19 +174,32 @@ pub fn view(_site: &Site) -> Row {
 }
 
 pub fn headers(site: &Site) -> Row {
+    const MAP_TEN: &str = "npzmap, mapped, ten times as many";
+    const OPEN_TEN: &str = "npzmap, by position, ten times as many";
     let count = site.size(files::TINY_KEYS);
-    Row::new("headers", format!("shape and dtype of all {count} arrays"))
-        .with(Contestant::new(MAP, |site| {
-            let path = site.path("tiny.npz");
+    let mapped = |name, file: &'static str| {
+        Contestant::new(name, move |site| {
+            let path = site.path(file);
             Ok(Box::new(move || timed(|| walk(&rivals::npz_map(&path)?))))
-        }))
-        .with(Contestant::new(OPEN, |site| {
-            let path = site.path("tiny.npz");
+        })
+    };
+    let by_position = |name, file: &'static str| {
+        Contestant::new(name, move |site| {
+            let path = site.path(file);
             Ok(Box::new(move || timed(|| walk(&Npz::open(&path)?))))
-        }))
+        })
+    };
+    Row::new("headers", format!("shape and dtype of all {count} arrays"))
+        .with(mapped(MAP, "tiny.npz"))
+        .with(by_position(OPEN, "tiny.npz"))
+        .with(mapped(MAP_TEN, "million.npz"))
+        .with(by_position(OPEN_TEN, "million.npz"))
         .with(Contestant::python("NumPy", Venv::Newest, json!(["headers", site.text("tiny.npz")])))
         .target(MAP, Bound::Faster(40.0, "NumPy"))
         .target(OPEN, Bound::Faster(20.0, "NumPy"))
+        // Linear.
+        .target(MAP_TEN, Bound::Within(12.0, MAP))
+        .target(OPEN_TEN, Bound::Within(12.0, OPEN))
 }
 
 fn walk<S: npzmap::Source>(npz: &Npz<S>) -> anyhow::Result<usize> {
@@ -195,24 +208,10 @@ fn walk<S: npzmap::Source>(npz: &Npz<S>) -> anyhow::Result<usize> {
 
 /// What a cold cache costs: the file's pages are dropped before each run.
 fn cold(row: Row, stem: &'static str, count: u64) -> Row {
-    const READS: &str = "floor: pread of end, directory, header, data";
     const MAPPED: &str = "floor: map, pread of the directory, one touch";
     let (file, key) = (format!("{stem}.npz"), files::key(count / 2));
     let mut row = row;
-    for (name, sum) in [(OPEN, rivals::npzmap_open as FirstSum), (MAP, rivals::npzmap_map)] {
-        let (file, key) = (file.clone(), key.clone());
-        row = row.with(Contestant::new(name, move |site| {
-            let (path, key) = (site.path(&file), key.clone());
-            Ok(Box::new(move || {
-                floor::forget(&path)?;
-                timed(|| sum(&path, &key))
-            }))
-        }));
-    }
-    for (name, work) in [
-        (READS, floor::cold_reads as fn(&std::path::Path, &Layout) -> anyhow::Result<f32>),
-        (MAPPED, floor::cold_touch),
-    ] {
+    for (name, work) in [(READS, floor::reads as Touch), (MAPPED, floor::cold_touch)] {
         let (file, key) = (file.clone(), key.clone());
         row = row.with(Contestant::new(name, move |site| {
             let path = site.path(&file);
@@ -220,6 +219,16 @@ fn cold(row: Row, stem: &'static str, count: u64) -> Row {
             Ok(Box::new(move || {
                 floor::forget(&path)?;
                 timed(|| work(&path, &layout))
+            }))
+        }));
+    }
+    for (name, sum) in [(OPEN, rivals::npzmap_open as FirstSum), (MAP, rivals::npzmap_map)] {
+        let (file, key) = (file.clone(), key.clone());
+        row = row.with(Contestant::new(name, move |site| {
+            let (path, key) = (site.path(&file), key.clone());
+            Ok(Box::new(move || {
+                floor::forget(&path)?;
+                timed(|| sum(&path, &key))
             }))
         }));
     }

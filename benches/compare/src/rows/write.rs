@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::ensure;
@@ -73,6 +74,8 @@ pub fn stored(site: &Site) -> Row {
 
 pub fn align(site: &Site) -> Row {
     const COPY: &str = "floor: cp --reflink=never";
+    const COPY_SYNC: &str = "floor: cp --reflink=never, and fsync";
+    const COMMAND: &str = "npz align, and fsync";
     const UNCHECKED: &str = "npzmap, copy, not checked";
     const CHECKED: &str = "npzmap, copy, CRC checked";
     let size = site.size(crate::files::WRITTEN_KEYS) * crate::files::MANY_KEY;
@@ -94,7 +97,7 @@ pub fn align(site: &Site) -> Row {
             }) as Run)
         })
     };
-    let command = |name: &'static str, program: std::path::PathBuf, arguments: &'static [&'static str]| {
+    let command = |name: &'static str, program: PathBuf, arguments: &'static [&'static str], sync: bool| {
         Contestant::new(name, move |site| {
             let (from, to, program) = (site.path("written.npz"), site.path("copy.npz"), program.clone());
             Ok(Box::new(move || {
@@ -106,6 +109,9 @@ pub fn align(site: &Site) -> Row {
                 let time = timed(|| {
                     let output = command.output()?;
                     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                    if sync {
+                        File::open(&to)?.sync_all()?;
+                    }
                     Ok(())
                 });
                 std::fs::remove_file(&to)?;
@@ -116,10 +122,13 @@ pub fn align(site: &Site) -> Row {
     Row::new("align", format!("align {} MB in {} keys", size / 1_000_000, site.size(crate::files::WRITTEN_KEYS)))
         .bytes(size)
         .settled()
-        .with(command(COPY, "cp".into(), &["--reflink=never"]))
+        .with(command(COPY, "cp".into(), &["--reflink=never"], false))
+        .with(command(COPY_SYNC, "cp".into(), &["--reflink=never"], true))
         .with(ours(UNCHECKED, false))
         .with(ours(CHECKED, true))
-        .with(command("npz align, and fsync", super::command::binary(), &["align"]))
+        .with(command(COMMAND, super::command::binary(), &["align"], false))
         .target(UNCHECKED, Bound::Faster(0.9, COPY))
         .target(CHECKED, Bound::Faster(0.8, COPY))
+        .target(COMMAND, Bound::Faster(0.6, COPY))
+        .target(COMMAND, Bound::Faster(0.8, COPY_SYNC))
 }
