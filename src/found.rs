@@ -111,7 +111,10 @@ impl<'a, S: Source> Found<'a, S> {
                     Ok(Measure::Length(length)) if preamble.len() as u64 == length => break Header::parse(&preamble),
                     Ok(Measure::Length(length) | Measure::Needs(length)) => {
                         let seen = preamble.len();
-                        preamble.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+                        let whole = usize::try_from(length).unwrap_or(usize::MAX);
+                        let out_of_memory = |_| ErrorKind::OutOfMemory { bytes: length };
+                        preamble.try_reserve_exact(whole.saturating_sub(seen)).map_err(out_of_memory)?;
+                        preamble.resize(whole, 0);
                         content.read_exact(&mut preamble[seen..])?;
                     }
                 }

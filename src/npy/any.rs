@@ -341,7 +341,12 @@ pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8], Landing<'_>) ->
         (Kind::Bytes, _) => {
             let bytes = read_bytes(header, fill)?;
             let mut items = buffer::with_capacity(header.count())?;
-            items.extend(bytes.chunks_exact(size.max(1)).map(|item| super::text::trim(item).to_vec()));
+            for item in bytes.chunks_exact(size.max(1)) {
+                let item = super::text::trim(item);
+                let mut own = buffer::with_capacity(item.len())?;
+                own.extend_from_slice(item);
+                items.push(own);
+            }
             let items = Array::from_shape_vec(array::shape::<IxDyn>(header), items);
             AnyArray::Bytes(items.map_err(|_| array::payload_length(header, bytes.len()))?)
         }

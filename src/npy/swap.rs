@@ -1,6 +1,9 @@
 //! From the other byte order to this machine's, in place, while the bytes are still in the cache.
 
-use super::dtype::{Dtype, Scalar};
+use std::ops::Range;
+
+use super::dtype::{Dtype, Field};
+use crate::steps;
 
 /// What becomes of bytes that were read, a block at a time.
 #[derive(Clone, Copy)]
@@ -38,27 +41,62 @@ impl<'h> Landing<'h> {
 
 /// Swaps every number in `bytes`, whole items of `dtype`, that does not have this machine's byte order.
 pub(crate) fn to_native(dtype: &Dtype, bytes: &mut [u8]) {
-    if dtype.is_native() {
-        return;
+    if let Some(swap) = Swap::of(dtype) {
+        swap.run(bytes);
     }
-    match dtype {
-        Dtype::Scalar(scalar) => swap_scalar(scalar, bytes),
-        Dtype::Subarray(array) => to_native(array.base(), bytes),
-        Dtype::Record(record) => {
-            let size = record.item_size();
-            for item in bytes.chunks_exact_mut(size.max(1)) {
-                for field in record.fields() {
-                    let end = field.offset() + field.dtype().item_size();
-                    to_native(field.dtype(), &mut item[field.offset()..end]);
+}
+
+/// What of an item has to be swapped, and nothing else: the work is linear in the bytes of the items, however many
+/// fields of no bytes, native fields, and records around a single field their dtype has.
+enum Swap {
+    /// Units of so many bytes, one after the other.
+    Units(usize),
+    /// Parts of items of so many bytes.
+    Items(usize, Vec<(Range<usize>, Swap)>),
+}
+
+impl Swap {
+    fn of(dtype: &Dtype) -> Option<Self> {
+        match dtype {
+            Dtype::Scalar(scalar) if scalar.byte_order().is_native() || scalar.item_size() == 0 => None,
+            Dtype::Scalar(scalar) => Some(Swap::Units(scalar.unit_size())),
+            Dtype::Subarray(array) if array.item_size() == 0 => None,
+            Dtype::Subarray(array) => Swap::of(array.base()),
+            Dtype::Record(record) => {
+                let part = |field: &Field| {
+                    let swap = Swap::of(field.dtype())?;
+                    Some((field.offset()..field.offset() + field.dtype().item_size(), swap))
+                };
+                let mut parts: Vec<_> = record.fields().iter().filter_map(part).collect();
+                match parts.pop() {
+                    None => None,
+                    // A record around it.
+                    Some((range, swap)) if parts.is_empty() && range == (0..record.item_size()) => Some(swap),
+                    Some(last) => {
+                        parts.push(last);
+                        Some(Swap::Items(record.item_size(), parts))
+                    }
+                }
+            }
+        }
+    }
+
+    fn run(&self, bytes: &mut [u8]) {
+        match self {
+            Swap::Units(size) => swap_units(*size, bytes),
+            Swap::Items(size, parts) => {
+                for item in bytes.chunks_exact_mut((*size).max(1)) {
+                    steps::add(parts.len());
+                    parts.iter().for_each(|(range, swap)| swap.run(&mut item[range.clone()]));
                 }
             }
         }
     }
 }
 
-fn swap_scalar(scalar: &Scalar, bytes: &mut [u8]) {
+fn swap_units(size: usize, bytes: &mut [u8]) {
     // The common widths by name: the loop over a fixed width becomes vector shuffles.
-    match scalar.unit_size() {
+    match size {
         2 => bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|unit| unit.reverse()),
         4 => bytes.as_chunks_mut::<4>().0.iter_mut().for_each(|unit| unit.reverse()),
         8 => bytes.as_chunks_mut::<8>().0.iter_mut().for_each(|unit| unit.reverse()),

@@ -31,34 +31,52 @@ pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
     let items = payload.chunks_exact(scalar.item_size().max(1));
     let mut strings = buffer::with_capacity(items.len())?;
     for (index, item) in items.enumerate() {
+        let bad = |problem| ErrorKind::BadText { index, problem };
         let text = match scalar.kind() {
-            Kind::Str => decode_ucs4(item, scalar.byte_order()),
-            _ => decode_bytes(item),
+            Kind::Str => {
+                let characters = characters(item, scalar.byte_order());
+                let length = characters.clone().map(|character| character.map_or(0, char::len_utf8)).sum();
+                let mut text = with_room(length)?;
+                for character in characters {
+                    text.push(character.map_err(bad)?);
+                }
+                text
+            }
+            _ => {
+                let trimmed = std::str::from_utf8(trim(item)).map_err(|_| bad(NOT_UTF8))?;
+                let mut text = with_room(trimmed.len())?;
+                text.push_str(trimmed);
+                text
+            }
         };
-        strings.push(text.map_err(|problem| ErrorKind::BadText { index, problem })?);
+        strings.push(text);
     }
     Ok(strings)
 }
 
+/// A string that is pushed to without asking for memory again.
+fn with_room(bytes: usize) -> Result<String> {
+    let mut text = String::new();
+    let out_of_memory = |_| ErrorKind::OutOfMemory { bytes: u64::try_from(bytes).unwrap_or(u64::MAX) };
+    text.try_reserve_exact(bytes).map_err(out_of_memory)?;
+    Ok(text)
+}
+
 pub(crate) fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {
+    characters(item, order).collect()
+}
+
+fn characters(item: &[u8], order: ByteOrder) -> impl Iterator<Item = Result<char, &'static str>> + Clone {
     let characters = item.as_chunks::<4>().0;
-    let code = |bytes: &[u8; 4]| match order {
+    let code = move |bytes: &[u8; 4]| match order {
         ByteOrder::Big => u32::from_be_bytes(*bytes),
         _ => u32::from_le_bytes(*bytes),
     };
     let filling = characters.iter().rev().take_while(|bytes| **bytes == [0; 4]).count();
-    characters
-        .iter()
-        .take(characters.len() - filling)
-        .map(|bytes| match code(bytes) {
-            0xd800..=0xdfff => Err(SURROGATE),
-            code => char::from_u32(code).ok_or(BEYOND),
-        })
-        .collect()
-}
-
-fn decode_bytes(item: &[u8]) -> Result<String, &'static str> {
-    std::str::from_utf8(trim(item)).map(str::to_owned).map_err(|_| NOT_UTF8)
+    characters.iter().take(characters.len() - filling).map(move |bytes| match code(bytes) {
+        0xd800..=0xdfff => Err(SURROGATE),
+        code => char::from_u32(code).ok_or(BEYOND),
+    })
 }
 
 /// Without the NULs that fill it up.

@@ -362,6 +362,7 @@ fn every_row_has_a_case_and_every_case_has_a_row() {
         include_str!("hostile/dtype.rs"),
         include_str!("hostile/elements.rs"),
         include_str!("hostile/end.rs"),
+        include_str!("hostile/ends.rs"),
         include_str!("hostile/maps.rs"),
         include_str!("hostile/member.rs"),
         include_str!("hostile/names.rs"),

@@ -1,6 +1,7 @@
 //! What a header says its items are: N11, L2, L3.
 
-use npzmap::{Dtype, Error, ErrorKind as K, Fault};
+use ndarray::Ix1;
+use npzmap::{Dtype, Error, ErrorKind as K, Fault, Npz};
 
 use super::array::{At, about_x, archives, bad_text, descr};
 use super::*;
@@ -262,6 +263,64 @@ fn l1_the_longest_header_is_gone_over_a_few_times_whatever_fills_it() {
             let length = content.len() as u64;
             assert!((length / 2..=5 * length).contains(&steps), "{text:.40}: {steps} steps for {length} bytes");
         }
+    }
+}
+
+/// A header of more than 65,535 bytes, and elements.
+fn long(descr: &str, shape: &str, payload: &[u8]) -> Vec<u8> {
+    let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n");
+    [preamble((3, 0), text), payload.to_vec()].concat()
+}
+
+/// As many levels and fields as there may be: who asks every field twice on each of 31 levels asks 2^31 times 4,000.
+#[test]
+fn l2_what_a_map_would_do_is_linear_in_the_fields_of_the_deepest_dtype() {
+    let fields: String = (0..4_000).map(|number| format!("('{number}', '|u1'), ")).collect();
+    let text = format!("{}[{fields}]{}", "[('a', ".repeat(30), ")]".repeat(30));
+    let content = long(&text, "(3,)", &[0; 12_000]);
+    for archive in archives(&content) {
+        let npz = Npz::new(archive.bytes()).unwrap();
+        let member = npz.member("x").unwrap();
+        let header = member.header().unwrap();
+        let (alignment, asked) = steps(|| header.dtype().alignment());
+        assert_eq!(alignment, 1);
+        assert!(asked <= 4_030, "{asked} steps");
+        let (access, asked) = steps(|| member.access_in_map());
+        assert!(access.is_ok());
+        assert!(asked <= 10 * content.len() as u64, "{asked} steps for {} bytes", content.len());
+    }
+}
+
+/// Fields that have no bytes, that are as the machine has them, and records around one field, cost nothing for each item.
+#[test]
+fn l2_swapping_is_linear_in_the_bytes_whatever_fields_surround_them() {
+    const ITEMS: u16 = 1_000;
+    let empty: String = (0..4_000).map(|number| format!("('{number}', '|S0'), ")).collect();
+    let other = if cfg!(target_endian = "little") { ">u2" } else { "<u2" };
+    let inner = format!("[{empty}('v', '{other}')]");
+    let around = format!("{}{inner}{}", "[('a', ".repeat(30), ")]".repeat(30));
+    let two = format!("[('a', '{other}'), ('b', {inner}), ('c', '|S4')]");
+    let values = (0..ITEMS)
+        .flat_map(|value| if cfg!(target_endian = "little") { value.to_be_bytes() } else { value.to_le_bytes() });
+    let values: Vec<u8> = values.collect();
+    let pairs: Vec<u8> = values.chunks(2).flat_map(|value| [value, value, &[7; 4]].concat()).collect();
+    let native: Vec<u8> = (0..ITEMS).flat_map(u16::to_ne_bytes).collect();
+    for archive in
+        archives(&long(&inner, "(1000,)", &values)).into_iter().chain(archives(&long(&around, "(1000,)", &values)))
+    {
+        let npz = Npz::new(archive.bytes()).unwrap();
+        let (array, taken) = steps(|| npz.read_as::<u16, Ix1>("x").unwrap());
+        assert_eq!(bytemuck::cast_slice::<_, u8>(array.as_slice().unwrap()), native);
+        assert!(taken < 1_000_000, "{taken} steps");
+    }
+    for archive in archives(&long(&two, "(1000,)", &pairs)) {
+        let npz = Npz::new(archive.bytes()).unwrap();
+        let (array, taken) = steps(|| npz.read_as::<u64, Ix1>("x").unwrap());
+        for (item, value) in array.iter().zip(0..ITEMS) {
+            let [a, b] = value.to_ne_bytes();
+            assert_eq!(item.to_ne_bytes(), [a, b, a, b, 7, 7, 7, 7]);
+        }
+        assert!(taken < 1_000_000, "{taken} steps");
     }
 }
 

@@ -67,7 +67,7 @@ pub fn big(site: &Site) -> Row {
     let title = format!("open and one key, {} MiB in 8 keys by np.savez", site.size(4096));
     one_key(Row::new("open-big", title), site, "big", files::BIG_KEYS, EACH, 1)
         .target(MAP, Bound::Within(1.25, FLOOR))
-        .target(OPEN, Bound::Within(1.25, READS))
+        .target(OPEN, Bound::Within(2.0, READS))
         .target(MAP, Bound::Faster(if site.quick { 500.0 } else { 10_000.0 }, "np.load"))
         .target(OPEN, Bound::Faster(if site.quick { 500.0 } else { 15_000.0 }, "np.load"))
         .target(OPEN, Bound::Resident(2 << 20))
