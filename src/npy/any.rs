@@ -343,7 +343,10 @@ pub(crate) fn read(header: &Header, fill: impl FnOnce(&mut [u8], Landing<'_>) ->
             let mut items = buffer::with_capacity(header.count())?;
             for item in bytes.chunks_exact(size.max(1)) {
                 let item = super::text::trim(item);
-                let mut own = buffer::with_capacity(item.len())?;
+                let mut own = Vec::new();
+                if own.try_reserve_exact(item.len()).is_err() {
+                    return Err(super::text::out_of_memory(items, item.len()));
+                }
                 own.extend_from_slice(item);
                 items.push(own);
             }

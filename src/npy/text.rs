@@ -3,7 +3,7 @@
 use super::dtype::{ByteOrder, Dtype, Kind, Scalar};
 use super::header::Header;
 use crate::buffer;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 const SURROGATE: &str = "a surrogate, which is no character";
 const BEYOND: &str = "a code above 0x10FFFF, which is no character";
@@ -36,7 +36,9 @@ pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
             Kind::Str => {
                 let characters = characters(item, scalar.byte_order());
                 let length = characters.clone().map(|character| character.map_or(0, char::len_utf8)).sum();
-                let mut text = with_room(length)?;
+                let Some(mut text) = with_room(length) else {
+                    return Err(out_of_memory(strings, length));
+                };
                 for character in characters {
                     text.push(character.map_err(bad)?);
                 }
@@ -44,7 +46,9 @@ pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
             }
             _ => {
                 let trimmed = std::str::from_utf8(trim(item)).map_err(|_| bad(NOT_UTF8))?;
-                let mut text = with_room(trimmed.len())?;
+                let Some(mut text) = with_room(trimmed.len()) else {
+                    return Err(out_of_memory(strings, trimmed.len()));
+                };
                 text.push_str(trimmed);
                 text
             }
@@ -54,12 +58,17 @@ pub(crate) fn decode(scalar: Scalar, payload: &[u8]) -> Result<Vec<String>> {
     Ok(strings)
 }
 
-/// A string that is pushed to without asking for memory again.
-fn with_room(bytes: usize) -> Result<String> {
+/// A string that is pushed to without asking for memory again, unless that is not granted.
+fn with_room(bytes: usize) -> Option<String> {
     let mut text = String::new();
-    let out_of_memory = |_| ErrorKind::OutOfMemory { bytes: u64::try_from(bytes).unwrap_or(u64::MAX) };
-    text.try_reserve_exact(bytes).map_err(out_of_memory)?;
-    Ok(text)
+    text.try_reserve_exact(bytes).ok()?;
+    Some(text)
+}
+
+/// Gives back what was taken so far, for where nothing is left, there is none for the error.
+pub(crate) fn out_of_memory<T>(taken: Vec<T>, bytes: usize) -> Error {
+    drop(taken);
+    ErrorKind::OutOfMemory { bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }.into()
 }
 
 pub(crate) fn decode_ucs4(item: &[u8], order: ByteOrder) -> Result<String, &'static str> {

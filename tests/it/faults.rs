@@ -555,6 +555,37 @@ mod children {
         }
     }
 
+    #[test]
+    #[ignore = "runs under a limit for its address space"]
+    fn has_memory_for_strings_and_not_for_their_texts() {
+        let Some(path) = target() else { return };
+        let npz = Npz::open(&path).unwrap();
+        limit(number());
+        for (verb, error) in [
+            ("strings", npz.strings("x").map(drop).unwrap_err()),
+            ("strings, UCS-4", npz.strings("u").map(drop).unwrap_err()),
+            ("read_any", npz.read_any("x").map(drop).unwrap_err()),
+        ] {
+            assert!(matches!(error.kind(), ErrorKind::OutOfMemory { bytes: 1 }), "{verb}: {error:?}");
+            assert_eq!(error.path(), Some(&*path));
+        }
+        assert_eq!(npz.strings("few").unwrap().into_raw_vec_and_offset().0, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_address_space_that_is_too_small_for_the_texts_of_strings_is_an_error() {
+        const COUNT: usize = 3_000_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        let mut writer = npzmap::NpzWriter::create(&path).unwrap().sync(false);
+        writer.add("x", bytemuck::cast_slice::<u8, npzmap::FixedBytes<1>>(&[b'a'; COUNT])).unwrap();
+        writer.add_strings("u", &vec!["a"; COUNT][..]).unwrap();
+        writer.add_strings("few", &["a", "b"][..]).unwrap();
+        writer.finish().unwrap();
+        // The strings take 72 MB and their bytes 12 MB; the texts, 32 bytes each, 96 MB more.
+        assert_passed(&child("has_memory_for_strings_and_not_for_their_texts", &path, 128 << 20));
+    }
+
     /// Large enough to be split over threads, and for no heap that the allocator has reserved already: those have 64 MiB.
     const MIDDLING: u64 = 96 << 20;
 
