@@ -163,6 +163,26 @@ fn z22_a_unicode_path_of_another_name_is_refused_and_so_is_the_member_that_has_i
     bad_name(&with_extra(behind), "Z22", &[X, 2], &["x", "after"]);
 }
 
+/// So many that what remembers them grows.
+#[test]
+fn z22_forty_members_with_other_names_are_refused_by_each_of_these_names() {
+    let names: Vec<String> = (0..40).map(|number| format!("x{number}.npy")).collect();
+    let mut archive = Archive::new(names.iter().map(|name| sound(name)).collect());
+    for (record, name) in archive.records.iter_mut().zip(&names) {
+        record.extra = unicode_path(1, crc32fast::hash(name.as_bytes()), format!("other {name}").as_bytes());
+    }
+    archive.lay_out();
+    each_reader!(&archive.bytes(), |npz| {
+        let npz = npz.unwrap();
+        for number in 0..40 {
+            for key in [format!("x{number}"), format!("other x{number}"), format!("other x{number}.npy")] {
+                let error = npz.read::<u32, Ix1>(&key).unwrap_err();
+                assert_rule!(error, "Z22", K::BadName { .. });
+            }
+        }
+    });
+}
+
 #[test]
 fn z22_the_last_of_several_unicode_paths_counts_too() {
     let sum = crc32fast::hash(b"x.npy");
