@@ -375,10 +375,16 @@ impl Source for ReadAt {
     }
 }
 
-/// Opens a regular file for reading. It is looked at first: opening a FIFO would wait for a writer.
+/// Opens a regular file for reading. It is looked at first: opening a FIFO would wait for a writer, and opening a device may do
+/// something. Where the system can, nothing is waited for that takes its place in between; the same look at what was opened is
+/// its reader's.
 pub(crate) fn open_regular(path: &Path) -> Result<File> {
     regular(&fs::metadata(path)?)?;
-    Ok(File::open(path)?)
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    Ok(options.open(path)?)
 }
 
 /// The length of a regular file.

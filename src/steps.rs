@@ -1,8 +1,8 @@
 //! What parsing costs, in steps: so that a test can tell linear from quadratic without a clock.
 //!
 //! Of a directory, a step is a record or an extra field parsed, a byte of a name hashed or compared, or a comparison of
-//! sorting; of a header's text, a token, or a byte that was gone over; of a dtype, a field that was looked at, once or in every item. Counted per thread, in builds with debug
-//! assertions; elsewhere it is nothing.
+//! sorting; of a header's text, a token, or a byte that was gone over; of a dtype, a field that was looked at, once or in
+//! every item. Counted per thread, in builds with debug assertions; elsewhere it is nothing.
 
 #[cfg(debug_assertions)]
 mod counter {

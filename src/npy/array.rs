@@ -5,7 +5,7 @@ use ndarray::{Array, ArrayView, Dimension, IxDyn, ShapeBuilder, StrideShape};
 
 use super::element::{Element, short_name};
 use super::header::{Header, Order};
-use super::swap::Landing;
+use super::swap::{Landing, Native};
 use super::text;
 use crate::buffer;
 use crate::error::{ErrorKind, Reason, Result};
@@ -149,7 +149,7 @@ pub(crate) fn read<T: Element, D: Dimension>(
 ) -> Result<Array<T, D>> {
     check_dimension::<D>(header.shape().len())?;
     let mut bits = buffer::zeroed::<T::Bits>(header.count())?;
-    fill(bytemuck::cast_slice_mut(&mut bits), Landing::native(header.dtype()))?;
+    fill(bytemuck::cast_slice_mut(&mut bits), Native::of(header.dtype()).landing())?;
     let values = buffer::checked_vec::<T>(bits).map_err(invalid::<T>)?;
     let length = values.len();
     let array = Array::from_shape_vec(shape::<D>(header), values);

@@ -5,7 +5,7 @@ use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, IxDyn};
 use super::array::{self, BLOCK};
 use super::element::Element;
 use super::header::{Header, Order};
-use super::swap::Landing;
+use super::swap::{Landing, Native};
 use super::tiles;
 use crate::buffer;
 use crate::error::Result;
@@ -21,18 +21,21 @@ pub(crate) fn read_into<T: Element, D: Dimension>(
         Order::C => destination,
         Order::Fortran => destination.reversed_axes(),
     };
+    let native = Native::of(header.dtype());
+    let landing = native.landing();
     if let Some(bytes) = destination.as_slice_mut().and_then(buffer::plain_bytes_mut) {
-        return next(bytes, Landing::native(header.dtype()));
+        return next(bytes, landing);
     }
     // Strided, or bits that must be checked before they are values: through a block.
     let destination = tiles::squeeze(destination.into_dyn());
     let block = tiles::block(&destination, BLOCK);
-    Blocks::<T, _> { header, next, block: buffer::zeroed(block)?, done: 0 }.fill(destination)
+    Blocks::<T, _> { header, landing, next, block: buffer::zeroed(block)?, done: 0 }.fill(destination)
 }
 
 /// The elements of a file, a block at a time.
-struct Blocks<'h, T: Element, F> {
-    header: &'h Header,
+struct Blocks<'n, T: Element, F> {
+    header: &'n Header,
+    landing: Landing<'n>,
     next: F,
     block: Vec<T::Bits>,
     done: usize,
@@ -54,7 +57,7 @@ impl<T: Element, F: FnMut(&mut [u8], Landing<'_>) -> Result<()>> Blocks<'_, T, F
         }
         for part in destination.axis_chunks_iter_mut(Axis(0), self.block.len() / row) {
             let bits = &mut self.block[..part.len()];
-            (self.next)(bytemuck::cast_slice_mut(bits), Landing::native(self.header.dtype()))?;
+            (self.next)(bytemuck::cast_slice_mut(bits), self.landing)?;
             let values = buffer::checked::<T>(bits).map_err(|index| array::invalid::<T>(self.done + index))?;
             self.done += values.len();
             let nbytes = size_of_val(values);

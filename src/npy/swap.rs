@@ -5,20 +5,33 @@ use std::ops::Range;
 use super::dtype::{Dtype, Field};
 use crate::steps;
 
-/// What becomes of bytes that were read, a block at a time.
-#[derive(Clone, Copy)]
-pub(crate) struct Landing<'h> {
-    swapped: Option<&'h Dtype>,
+/// What makes elements in this machine's byte order of the bytes of a file: found once for an array, however many blocks
+/// it is read in.
+pub(crate) struct Native {
+    swap: Option<Swap>,
+    item_size: usize,
 }
 
-impl<'h> Landing<'h> {
+impl Native {
+    pub(crate) fn of(dtype: &Dtype) -> Self {
+        Native { swap: Swap::of(dtype), item_size: dtype.item_size() }
+    }
+
+    pub(crate) fn landing(&self) -> Landing<'_> {
+        Landing { swapped: self.swap.as_ref().map(|swap| (swap, self.item_size)) }
+    }
+}
+
+/// What becomes of bytes that were read, a block at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Landing<'n> {
+    /// What is swapped, in items of so many bytes.
+    swapped: Option<(&'n Swap, usize)>,
+}
+
+impl Landing<'_> {
     /// They stay as they lie in the file.
     pub(crate) const AS_THEY_LIE: Self = Landing { swapped: None };
-
-    /// Elements in this machine's byte order.
-    pub(crate) fn native(dtype: &'h Dtype) -> Self {
-        Landing { swapped: (!dtype.is_native()).then_some(dtype) }
-    }
 
     /// Whether nothing is to be done.
     pub(crate) fn is_none(self) -> bool {
@@ -27,14 +40,14 @@ impl<'h> Landing<'h> {
 
     /// About as many bytes as these, in whole items.
     pub(crate) fn whole(self, bytes: usize) -> usize {
-        let item = self.swapped.map_or(1, Dtype::item_size).max(1);
+        let item = self.swapped.map_or(1, |(_, item_size)| item_size).max(1);
         (bytes / item).max(1) * item
     }
 
     /// Of whole items, which were just read.
     pub(crate) fn land(self, bytes: &mut [u8]) {
-        if let Some(dtype) = self.swapped {
-            to_native(dtype, bytes);
+        if let Some((swap, _)) = self.swapped {
+            swap.run(bytes);
         }
     }
 }
@@ -63,6 +76,7 @@ impl Swap {
             Dtype::Subarray(array) if array.item_size() == 0 => None,
             Dtype::Subarray(array) => Swap::of(array.base()),
             Dtype::Record(record) => {
+                steps::add(record.fields().len());
                 let part = |field: &Field| {
                     let swap = Swap::of(field.dtype())?;
                     Some((field.offset()..field.offset() + field.dtype().item_size(), swap))

@@ -65,7 +65,7 @@ fn with_room(bytes: usize) -> Option<String> {
     Some(text)
 }
 
-/// Gives back what was taken so far, for where nothing is left, there is none for the error.
+/// What was taken so far is given back first: where no memory is left, there is none for the error either.
 pub(crate) fn out_of_memory<T>(taken: Vec<T>, bytes: usize) -> Error {
     drop(taken);
     ErrorKind::OutOfMemory { bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }.into()

@@ -555,6 +555,30 @@ mod children {
         }
     }
 
+    /// The text of a header that is as long as its length field can say.
+    const HEADER: u32 = 3 << 30;
+
+    #[test]
+    #[ignore = "runs under a limit for its address space"]
+    fn has_too_little_memory_for_a_header() {
+        let Some(path) = target() else { return };
+        limit(number());
+        let limits = npzmap::Limits::new().max_header_bytes(u32::MAX);
+        let error = OpenOptions::new().limits(limits).open_npy(&path).map(drop).unwrap_err();
+        let whole = u64::from(HEADER) + 12;
+        assert!(matches!(error.kind(), ErrorKind::OutOfMemory { bytes } if *bytes == whole), "{error:?}");
+        assert_eq!(error.path(), Some(&*path));
+    }
+
+    #[test]
+    fn an_address_space_that_is_too_small_for_a_header_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        fs::write(&path, [b"\x93NUMPY\x02\x00", &HEADER.to_le_bytes()[..]].concat()).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(u64::from(HEADER) + 112).unwrap();
+        assert_passed(&child("has_too_little_memory_for_a_header", &path, 256 << 20));
+    }
+
     #[test]
     #[ignore = "runs under a limit for its address space"]
     fn has_memory_for_strings_and_not_for_their_texts() {
