@@ -37,7 +37,7 @@ fn archive(npz: &Npz<&[u8]>, bytes: &[u8]) {
         let by_key = npz.member(&member.key());
         assert!(by_key.is_err() || by_key.is_ok_and(|found| found.key() == member.key()));
         let _ = (member.verify(), member.faults(Verify::Always), member.strings().is_ok(), member.read_any().is_ok());
-        let _ = (member.payload_offset(), member.access_in_map(), member.text(), member.method());
+        let _ = (member.payload_offset(), member.access_in_map(), member.layout(), member.text(), member.method());
         if let Ok(Cow::Borrowed(lent)) = member.bytes() {
             assert_within(lent, bytes);
         }

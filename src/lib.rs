@@ -105,7 +105,7 @@ pub use source::{FileSource, InMemory, ReadAt, Source};
 #[doc(hidden)]
 pub use steps::taken as __steps_taken;
 pub use stream::Stream;
-pub use take::Payload;
+pub use take::{Layout, Payload};
 #[cfg(feature = "write")]
 pub use writer::{
     AtomicFile, MemberOptions, NpyRows, NpyWriter, NpzWriter, Rows, Seekable, Sink, Streamed, save, savez,

@@ -21,7 +21,7 @@ use crate::options::{OpenOptions, Verify};
 use crate::shared::{Holder, SharedArray, sealed};
 use crate::source::{FileSource, InMemory, ReadAt, Source};
 use crate::stream::Stream;
-use crate::take::Payload;
+use crate::take::{Layout, Payload};
 
 /// A file that is one array, as `np.save` writes it. The verbs are those of [`Npz`](crate::Npz), without a key.
 ///
@@ -128,6 +128,23 @@ impl<S: Source> Npy<S> {
     /// ```
     pub fn access_in_map(&self) -> Result<Access> {
         self.find(|found| found.access_in_map())
+    }
+
+    /// As [`Member::layout`](crate::Member::layout).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the header, or the length of what follows it.
+    ///
+    /// ```
+    /// use npzmap::{Access, Npy};
+    ///
+    /// let layout = Npy::open("tests/data/plain.npy")?.layout()?;
+    /// assert_eq!((layout.payload_offset(), layout.access_in_map()), (Some(128), Some(Access::Borrow)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn layout(&self) -> Result<Layout> {
+        self.find(|found| found.layout())
     }
 
     /// As [`Npz::view`](crate::Npz::view).

@@ -102,6 +102,76 @@ impl<'a> Payload<'a> {
     }
 }
 
+/// What an array is and where it lies, in one look: what a listing asks of every member.
+///
+/// ```
+/// use npzmap::{Access, Npz};
+///
+/// let npz = Npz::open("tests/data/model-batch-aligned.npz")?;
+/// for member in &npz {
+///     let layout = member.layout()?; // one read by position; asked one by one, its parts take one each
+///     let (dtype, shape) = (layout.header().dtype(), layout.header().shape());
+///     println!("{} {dtype} {shape:?} at {:?}", member.key(), layout.payload_offset());
+///     assert_eq!(layout.access_in_map(), Some(Access::Borrow));
+/// }
+/// # Ok::<(), npzmap::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Layout {
+    header: Header,
+    offset: Option<u64>,
+}
+
+impl Layout {
+    /// Dtype, shape and order.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert_eq!(npz.member("features")?.layout()?.header().shape(), [3, 4]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Where in the file the elements begin, in bytes; nothing for a compressed array.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let offset = |path| Ok::<_, npzmap::Error>(Npz::open(path)?.member("features")?.layout()?.payload_offset());
+    /// assert_eq!(offset("tests/data/model-batch-stored.npz")?, Some(190));
+    /// assert_eq!(offset("tests/data/model-batch.npz")?, None);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn payload_offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    /// What a map of this file would do, as [`Member::access_in_map`](crate::Member::access_in_map); nothing for pickled
+    /// objects, which can be taken in no way.
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, Reason};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let access = npz.member("features")?.layout()?.access_in_map();
+    /// assert_eq!(access, Some(Access::Copy(Reason::Compressed)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn access_in_map(&self) -> Option<Access> {
+        if self.header.dtype().has_object() {
+            return None;
+        }
+        Some(match self.offset {
+            Some(offset) => array::access_in_map(&self.header, offset),
+            None => Access::Copy(Reason::Compressed),
+        })
+    }
+}
+
 impl<'a, S: Source> Found<'a, S> {
     pub(crate) fn bytes(&self) -> Result<Cow<'a, [u8]>> {
         if let Some(bytes) = self.lent()? {
@@ -120,17 +190,22 @@ impl<'a, S: Source> Found<'a, S> {
         self.elements().map(|(header, _)| header)
     }
 
+    pub(crate) fn layout(&self) -> Result<Layout> {
+        let header = self.header()?;
+        let offset = self.is_stored().then(|| self.data.start + header.preamble_size() as u64);
+        Ok(Layout { header, offset })
+    }
+
     /// Where in the file the elements begin, or the content that is no array; nothing for what is compressed.
     pub(crate) fn payload_offset(&self) -> Result<Option<u64>> {
         if !self.is_stored() {
             return Ok(None);
         }
-        let preamble = match self.header() {
-            Ok(header) => header.preamble_size() as u64,
-            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => 0,
-            Err(error) => return Err(error),
-        };
-        Ok(Some(self.data.start + preamble))
+        match self.layout() {
+            Ok(layout) => Ok(layout.offset),
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => Ok(Some(self.data.start)),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn payload(&self) -> Result<Payload<'a>> {
@@ -158,15 +233,7 @@ impl<'a, S: Source> Found<'a, S> {
     }
 
     pub(crate) fn access_in_map(&self) -> Result<Access> {
-        let header = self.header()?;
-        if header.dtype().has_object() {
-            return Err(ErrorKind::Pickled.into());
-        }
-        if !self.is_stored() {
-            return Ok(Access::Copy(Reason::Compressed));
-        }
-        let offset = self.data.start + header.preamble_size() as u64;
-        Ok(array::access_in_map(&header, offset))
+        Ok(self.layout()?.access_in_map().ok_or(ErrorKind::Pickled)?)
     }
 
     pub(crate) fn view<T: Element, D: Dimension>(&self, typed: Typed) -> Result<ArrayView<'a, T, D>> {

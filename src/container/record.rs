@@ -110,36 +110,41 @@ impl<'a> RawRecord<'a> {
     }
 
     /// The sizes and the offset, 64 bits wide where a zip64 extra field says so, `base` added to the offset.
+    #[inline]
     pub(crate) fn place(&self, base: u64) -> Result<Place> {
         let classic = [self.size(), self.compressed_size(), self.offset()];
-        let mut values = classic.map(u64::from);
-        let zip64 = if self.extra.is_empty() { None } else { self.zip64()? };
-        let wide = classic.contains(&u32::MAX);
-        match zip64 {
-            None if wide => return Err(bad_zip64("missing, though a field refers to it")),
-            None => {}
-            Some(content) => {
-                let mut field = Cursor::new(content);
-                // In this order, each only if its classic field is all ones; or, where none is, what agrees.
-                for (value, narrow) in values.iter_mut().zip(classic) {
-                    if narrow == u32::MAX {
-                        *value = field.u64().ok_or_else(|| bad_zip64("too short"))?;
-                    } else if !wide && field.rest().len() >= 8 && field.u64() != Some(*value) {
-                        return Err(bad_zip64(UNNEEDED_ZIP64));
-                    }
-                }
-                // The number of the disk may follow, and must where its field refers to it; every other byte would be
-                // another reader's value.
-                match field.rest() {
-                    [] if self.disk() == u16::MAX => return Err(bad_zip64("too short")),
-                    [] | [0, 0, 0, 0] => {}
-                    _ => return Err(bad_zip64("longer than the fields that refer to it")),
-                }
-            }
-        }
-        let [size, compressed_size, offset] = values;
+        let [size, compressed_size, offset] = if self.extra.is_empty() && !classic.contains(&u32::MAX) {
+            classic.map(u64::from)
+        } else {
+            self.widened(classic)?
+        };
         let offset = offset.checked_add(base).ok_or_else(|| bad_zip64("an offset beyond 64 bits"))?;
         Ok(Place { offset, compressed_size, size })
+    }
+
+    /// Sizes and offset, each replaced by the zip64 extra field's if it is all ones.
+    fn widened(&self, classic: [u32; 3]) -> Result<[u64; 3]> {
+        let mut values = classic.map(u64::from);
+        let wide = classic.contains(&u32::MAX);
+        let Some(content) = self.zip64()? else {
+            return if wide { Err(bad_zip64("missing, though a field refers to it")) } else { Ok(values) };
+        };
+        let mut field = Cursor::new(content);
+        // In this order, each only if its classic field is all ones; or, where none is, what agrees.
+        for (value, narrow) in values.iter_mut().zip(classic) {
+            if narrow == u32::MAX {
+                *value = field.u64().ok_or_else(|| bad_zip64("too short"))?;
+            } else if !wide && field.rest().len() >= 8 && field.u64() != Some(*value) {
+                return Err(bad_zip64(UNNEEDED_ZIP64));
+            }
+        }
+        // The number of the disk may follow, and must where its field refers to it; every other byte would be another
+        // reader's value.
+        match field.rest() {
+            [] if self.disk() == u16::MAX => Err(bad_zip64("too short")),
+            [] | [0, 0, 0, 0] => Ok(values),
+            _ => Err(bad_zip64("longer than the fields that refer to it")),
+        }
     }
 
     /// Size and compressed size, for a listing: as they stand in the record where nothing better is known.

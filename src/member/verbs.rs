@@ -16,7 +16,7 @@ use crate::npy::strided::Strided;
 #[cfg(doc)]
 use crate::npz::Npz;
 use crate::source::{InMemory, Source};
-use crate::take::Payload;
+use crate::take::{Layout, Payload};
 
 impl<'a, S: Source> Member<'a, S> {
     /// What the array is. Of its elements nothing is read.
@@ -95,6 +95,25 @@ impl<'a, S: Source> Member<'a, S> {
     /// ```
     pub fn access_in_map(&self) -> Result<Access> {
         self.find(|found| found.access_in_map())
+    }
+
+    /// What the array is, where it lies and what a map would do with it, in one look.
+    ///
+    /// # Errors
+    ///
+    /// As [`header`](Member::header).
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let layout = npz.member("sample_ids")?.layout()?;
+    /// assert_eq!(layout.header().dtype().to_string(), "<U9");
+    /// assert_eq!((layout.payload_offset(), layout.access_in_map()), (Some(642), Some(Access::Borrow)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn layout(&self) -> Result<Layout> {
+        self.find(|found| found.layout())
     }
 
     /// As [`Npz::view`].

@@ -155,6 +155,7 @@ fn refused_by_every_call<S: Source>(npz: &Npz<S>, key: &str) -> Error {
         member().and_then(|member| member.header()).expect_err("header"),
         member().and_then(|member| member.access::<u32>()).expect_err("access"),
         member().and_then(|member| member.access_in_map()).expect_err("access_in_map"),
+        member().and_then(|member| member.layout()).expect_err("layout"),
     ];
     let error = agreed(errors);
     // Those that are listed are no way around it, wherever their own record lies.

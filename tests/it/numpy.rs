@@ -250,6 +250,7 @@ impl<S: Opening> Case<'_, S> {
             for kind in kinds {
                 assert!(matches!(kind, ErrorKind::Pickled), "{self}: {kind}");
             }
+            assert_eq!(self.ok(member.layout()).access_in_map(), None, "{self}");
             return Taken::Pickled;
         }
         assert_eq!(payload.len(), header.nbytes(), "{self}");
@@ -367,6 +368,11 @@ impl<S: Opening> Case<'_, S> {
             plan = Access::Borrow; // bytes of no kind have no order
         }
         assert_eq!(self.ok(self.member.access_in_map()), plan, "{self}");
+        // In one look, the same.
+        let layout = self.ok(self.member.layout());
+        assert_eq!(layout.access_in_map(), Some(plan), "{self}");
+        assert_eq!(layout.header(), &self.ok(self.member.header()), "{self}");
+        assert_eq!(layout.payload_offset(), self.ok(self.member.payload_offset()), "{self}");
     }
 
     fn check_numbers<T: Number>(&self, header: &Header) {

@@ -64,6 +64,18 @@ fn a_stored_key_costs_one_read_besides_its_data() {
 }
 
 #[test]
+fn a_look_at_a_member_costs_one_read() {
+    let npz = Npz::new(Counting::new(archive(100, ""))).unwrap();
+    npz.source().taken();
+    for member in &npz {
+        let layout = member.layout().unwrap();
+        assert_eq!(layout.header().shape(), [1000]);
+    }
+    let reads = npz.source().taken();
+    assert_eq!(reads.len(), 100, "{reads:?}");
+}
+
+#[test]
 fn a_header_costs_one_read_whatever_the_size_of_the_array() {
     let npz = Npz::new(Counting::new(archive(1000, ""))).unwrap();
     npz.source().taken();

@@ -1,6 +1,7 @@
 //! The floors: the system calls and loops that nobody can do without.
 
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -41,30 +42,59 @@ pub fn touch(path: &Path, layout: &Layout) -> Result<f32> {
     Ok(rivals::sum_of_bytes(&map[layout.payload.clone()]))
 }
 
-/// The lengths of every record, over the map: the least that finds the members.
-pub fn scan(path: &Path, layout: &Layout) -> Result<usize> {
+/// What is made of a directory's records.
+pub type Pass = fn(&[u8]) -> usize;
+
+/// Passes over the directory in the map.
+pub fn pass(path: &Path, layout: &Layout, pass: Pass) -> Result<usize> {
     let map = rivals::map(path)?;
-    Ok(scan_records(&map[layout.directory.clone()]))
+    Ok(pass(&map[layout.directory.clone()]))
 }
 
 /// The same over a directory that was read by position.
-pub fn scan_by_position(path: &Path, layout: &Layout) -> Result<usize> {
+pub fn pass_by_position(path: &Path, layout: &Layout, pass: Pass) -> Result<usize> {
     let file = File::open(path)?;
     let mut end = [0; 22];
     file.read_exact_at(&mut end, file.metadata()?.len() - 22)?;
     let mut directory = huge(layout.directory.len())?;
     file.read_exact_at(&mut directory, layout.directory.start as u64)?;
-    Ok(scan_records(&directory))
+    Ok(pass(&directory))
 }
 
-fn scan_records(directory: &[u8]) -> usize {
-    let (mut at, mut count) = (0, 0);
-    while let Some(fixed) = directory.get(at..at + 46).filter(|fixed| fixed.starts_with(b"PK\x01\x02")) {
-        let length = |at: usize| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]]));
-        at += 46 + length(28) + length(30) + length(32);
-        count += 1;
+/// The lengths of every record: the least that finds the members.
+pub fn scan(directory: &[u8]) -> usize {
+    records(directory).count()
+}
+
+/// Every name into a table of positions: the least that finds them by name. Nothing is decoded, compared with a place, or
+/// asked whether it is there twice.
+pub fn table(directory: &[u8]) -> usize {
+    let state = foldhash::fast::RandomState::default();
+    let hash = |at: usize| {
+        let mut hasher = state.build_hasher();
+        hasher.write(&directory[at + 46..][..length(directory, at + 28)]);
+        hasher.finish()
+    };
+    let mut table = hashbrown::HashTable::with_capacity(directory.len() / 46);
+    for at in records(directory) {
+        table.insert_unique(hash(at), at as u32, |at| hash(*at as usize));
     }
-    count
+    table.len()
+}
+
+/// Where each record begins.
+fn records(directory: &[u8]) -> impl Iterator<Item = usize> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let at = next;
+        directory.get(at..at + 46)?.starts_with(b"PK\x01\x02").then_some(())?;
+        next += 46 + [28, 30, 32].map(|field| length(directory, at + field)).iter().sum::<usize>();
+        Some(at)
+    })
+}
+
+fn length(directory: &[u8], at: usize) -> usize {
+    u16::from_le_bytes([directory[at], directory[at + 1]]).into()
 }
 
 /// Memory that was never touched, in huge pages where the system has them.
@@ -131,13 +161,22 @@ pub fn write(path: &Path, content: &[&[u8]]) -> Result<u32> {
 
 /// One key by position: what has to be read, and nothing else.
 pub fn reads(path: &Path, layout: &Layout) -> Result<f32> {
+    reads_and(path, layout, <[u8]>::len)
+}
+
+/// The same, and the table that finds a key among many.
+pub fn reads_and_table(path: &Path, layout: &Layout) -> Result<f32> {
+    reads_and(path, layout, table)
+}
+
+fn reads_and(path: &Path, layout: &Layout, pass: Pass) -> Result<f32> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut end = [0; 22];
     file.read_exact_at(&mut end, size - 22)?;
     let mut directory = vec![0; layout.directory.len()];
     file.read_exact_at(&mut directory, layout.directory.start as u64)?;
-    std::hint::black_box(&directory);
+    std::hint::black_box(pass(&directory));
     let mut header = [0; 256];
     file.read_exact_at(&mut header, layout.payload.start as u64 - 256)?;
     let mut data = [0; 64];

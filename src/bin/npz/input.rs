@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use npzmap::{
-    Access, Error, ErrorKind, Escaped, Header, Member, Method, Npy, Npz, OpenOptions, ReadAt, Reason, Source, Stream,
+    Access, Error, ErrorKind, Escaped, Header, Layout, Member, Method, Npy, Npz, OpenOptions, ReadAt, Source, Stream,
 };
 
 use crate::args::Reading;
@@ -206,19 +206,17 @@ impl<'a> Entry<'a> {
     }
 
     pub(crate) fn access_in_map(&self) -> npzmap::Result<Access> {
-        let plain = match self {
-            Entry::Member(member) => return member.access_in_map(),
-            Entry::Plain(plain) => plain,
-        };
-        let header = plain.npy.header()?;
-        let (offset, required) = (header.preamble_size() as u64, header.dtype().alignment());
-        Ok(match header.dtype() {
-            dtype if dtype.has_object() => return Err(ErrorKind::Pickled.into()),
-            _ if header.count() == 0 => Access::Borrow,
-            dtype if !dtype.is_native() => Access::Copy(Reason::ByteOrder),
-            _ if offset % required as u64 != 0 => Access::Copy(Reason::Misaligned { offset, required }),
-            _ => Access::Borrow,
-        })
+        match self {
+            Entry::Member(member) => member.access_in_map(),
+            Entry::Plain(plain) => plain.npy.access_in_map(),
+        }
+    }
+
+    pub(crate) fn layout(&self) -> npzmap::Result<Layout> {
+        match self {
+            Entry::Member(member) => member.layout(),
+            Entry::Plain(plain) => plain.npy.layout(),
+        }
     }
 
     pub(crate) fn stream_elements<T, E: From<Error>>(

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use clap::ValueEnum;
-use npzmap::{Access, Error, ErrorKind, Escaped, Header, Method, Order};
+use npzmap::{Access, Error, ErrorKind, Escaped, Layout, Method, Order};
 use serde::Serialize;
 
 use crate::console::{Console, Style};
@@ -118,29 +118,20 @@ impl Row {
     }
 
     fn look(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
-        match entry.header() {
-            Ok(header) => self.describe(&header),
-            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => self.kind = "bytes",
+        match entry.layout() {
+            Ok(layout) => self.describe(&layout),
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => {
+                self.kind = "bytes";
+                self.payload_offset = entry.payload_offset()?;
+            }
             Err(error) => return Err(error),
         }
-        self.payload_offset = entry.payload_offset()?;
         self.alignment = self.payload_offset.map(alignment);
-        if self.kind == "array" {
-            match entry.access_in_map() {
-                Ok(Access::Borrow) => self.access = Some("borrow"),
-                Ok(Access::Copy(reason)) => {
-                    self.access = Some("copy");
-                    self.reason = Some(reason.as_str());
-                }
-                // It can be taken in no way.
-                Err(error) if matches!(error.kind(), ErrorKind::Pickled) => self.reason = Some("object"),
-                Err(error) => return Err(error),
-            }
-        }
         Ok(())
     }
 
-    fn describe(&mut self, header: &Header) {
+    fn describe(&mut self, layout: &Layout) {
+        let header = layout.header();
         self.dtype = Some(header.dtype().to_string());
         self.shape = Some(header.shape().to_vec());
         self.order = Some(match header.order() {
@@ -150,6 +141,16 @@ impl Row {
         self.nbytes = Some(header.nbytes() as u64);
         self.version = Some(header.version());
         self.mendable = header.dtype().is_native() || header.count() == 0;
+        self.payload_offset = layout.payload_offset();
+        match layout.access_in_map() {
+            Some(Access::Borrow) => self.access = Some("borrow"),
+            Some(Access::Copy(reason)) => {
+                self.access = Some("copy");
+                self.reason = Some(reason.as_str());
+            }
+            // It can be taken in no way.
+            None => self.reason = Some("object"),
+        }
     }
 
     pub(crate) fn cell(&self, column: Column) -> Cell {

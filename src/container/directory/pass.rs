@@ -1,5 +1,7 @@
 //! The one pass over the records of a directory: names, places, and what of them contradicts.
 
+use std::ops::Range;
+
 use hashbrown::{HashTable, hash_table::Entry};
 
 use super::{Directory, Duplicates, Position, Record, Records, Refusal, claim_at, record_at};
@@ -18,7 +20,7 @@ pub(super) fn read(
     reserve(&mut directory.names, expected, |_| 0)?; // there is nothing to hash anew
     let mut pass = Pass { directory, bytes, duplicates, last: 0, ends: (0, 0), in_order: true };
     for record in Records::new(bytes) {
-        pass.add(record.map_err(|(position, problem)| pass.bad_record(position, problem))?)?;
+        pass.add(&record.map_err(|(position, problem)| pass.bad_record(position, problem))?)?;
     }
     pass.finish()
 }
@@ -36,10 +38,17 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn add(&mut self, record: Record<'_>) -> Result<()> {
+    #[inline]
+    fn add(&mut self, record: &Record<'_>) -> Result<()> {
         self.directory.count = self.directory.count.saturating_add(1);
-        self.name(&record)?;
-        if self.in_order { self.place(&record) } else { Ok(()) }
+        let raw = &record.raw;
+        // As most are: what `name` comes to, without its detours.
+        if raw.extra.is_empty() && name::is_plain(raw.name) {
+            self.insert(raw.name, record.position)?;
+        } else {
+            self.name(record)?;
+        }
+        if self.in_order { self.place(record) } else { Ok(()) }
     }
 
     fn name(&mut self, record: &Record<'_>) -> Result<()> {
@@ -50,31 +59,42 @@ impl Pass<'_> {
         if let Some(dispute) = dispute {
             self.claim(record.position, &dispute)?;
         }
-        let Directory { names, naming, refused, .. } = &mut self.directory;
-        let (stem, suffix) = naming.split(&text);
+        self.insert(&text, record.position)
+    }
+
+    #[inline]
+    fn insert(&mut self, text: &[u8], position: Position) -> Result<()> {
+        let Directory { names, naming, .. } = &mut self.directory;
+        let (stem, suffix) = naming.split(text);
         let bytes = self.bytes;
         let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
         let rehash = |position: &Position| naming.hash_at(bytes, *position);
         reserve(names, 1, rehash)?;
         match names.entry(naming.hash(stem), same, rehash) {
             Entry::Vacant(entry) => {
-                entry.insert(record.position);
+                entry.insert(position);
+                Ok(())
             }
             Entry::Occupied(mut entry) => {
-                let known = *entry.get();
-                match self.duplicates {
-                    Duplicates::Refuse => {
-                        refuse(refused, (known, Refusal::Duplicate(known)))?;
-                        refuse(refused, (record.position, Refusal::Duplicate(known)))?;
-                    }
-                    Duplicates::Last => {
-                        refuse(refused, (known, Refusal::Duplicate(record.position)))?;
-                        *entry.get_mut() = record.position;
-                    }
+                let first = *entry.get();
+                if self.duplicates == Duplicates::Last {
+                    *entry.get_mut() = position;
                 }
+                self.refuse_duplicate(first, position)
             }
         }
-        Ok(())
+    }
+
+    #[cold]
+    fn refuse_duplicate(&mut self, known: Position, position: Position) -> Result<()> {
+        let refused = &mut self.directory.refused;
+        match self.duplicates {
+            Duplicates::Refuse => {
+                refuse(refused, (known, Refusal::Duplicate(known)))?;
+                refuse(refused, (position, Refusal::Duplicate(known)))
+            }
+            Duplicates::Last => refuse(refused, (known, Refusal::Duplicate(position))),
+        }
     }
 
     /// Remembers that some readers give a member another name. One, so that what is remembered is bounded by the number
@@ -98,6 +118,7 @@ impl Pass<'_> {
     }
 
     /// One comparison a member, as long as each starts where the one before ended or later.
+    #[inline]
     fn place(&mut self, record: &Record<'_>) -> Result<()> {
         match record.raw.place(self.directory.base) {
             Ok(place) if place.offset >= self.last => {
@@ -111,23 +132,31 @@ impl Pass<'_> {
         }
     }
 
+    #[inline]
     fn overlap(&mut self, place: Place, position: Position, name_length: usize) -> Result<()> {
+        let (start, end) = (place.offset, place.least_end(name_length));
+        if self.ends.0 > start || end > self.directory.range.start {
+            self.refuse_overlap(start..end, position)?;
+        }
+        if end > self.ends.0 {
+            self.ends = (end, position);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn refuse_overlap(&mut self, member: Range<u64>, position: Position) -> Result<()> {
         let (farthest, holder) = self.ends;
         let Directory { refused, range, .. } = &mut self.directory;
-        let start = place.offset;
-        if farthest > start {
-            let overlap = Refusal::Overlap { end: farthest, start, over_directory: false };
+        if farthest > member.start {
+            let overlap = Refusal::Overlap { end: farthest, start: member.start, over_directory: false };
             // Each neighbour that reaches over this one's start was the farthest when it was added, or is inside it.
             refuse(refused, (holder, overlap))?;
             refuse(refused, (position, overlap))?;
         }
-        let end = place.least_end(name_length);
-        if end > range.start {
-            let overlap = Refusal::Overlap { end, start: range.start, over_directory: true };
+        if member.end > range.start {
+            let overlap = Refusal::Overlap { end: member.end, start: range.start, over_directory: true };
             refuse(refused, (position, overlap))?;
-        }
-        if end > farthest {
-            self.ends = (end, position);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::site::Site;
 
 const FLOOR: &str = "floor: open, map, directory, touch";
 const READS: &str = "floor: pread of end, directory, header, data";
+const READS_TABLE: &str = "floor: the same, and a table of the names";
 pub const MAP: &str = "npzmap, mapped";
 pub const OPEN: &str = "npzmap, by position";
 
@@ -50,6 +51,7 @@ fn one_key(row: Row, site: &Site, stem: &str, count: u64, each: u32, whole: u32)
     let python = |operation: &str, file: &str, each: u32| json!(["each", each, operation, site.text(file), key]);
     row.with(touch(FLOOR, floor::touch, npz.clone(), key.clone(), each))
         .with(touch(READS, floor::reads, npz.clone(), key.clone(), each))
+        .with(touch(READS_TABLE, floor::reads_and_table, npz.clone(), key.clone(), each))
         .with(sum_of(MAP, rivals::npzmap_map, npz.clone(), key.clone(), each))
         .with(sum_of(OPEN, rivals::npzmap_open, npz.clone(), key.clone(), each))
         .with(sum_of("rawzip and memmap2", rivals::rawzip, npz.clone(), key.clone(), each))
@@ -81,34 +83,42 @@ pub fn many(site: &Site) -> Row {
         .target(OPEN, Bound::Faster(20.0, "safetensors, its own format"))
         .target(MAP, Bound::Faster(100.0, "ndarray-npz, aligned by npzmap"))
         .target(MAP, Bound::Faster(100.0, "np.load"))
-        .target(OPEN, Bound::Within(2.0, READS))
+        .target(OPEN, Bound::Within(1.5, READS_TABLE))
         .target(OPEN, Bound::Faster(100.0, "ndarray-npz, aligned by npzmap"))
         .target(OPEN, Bound::Faster(100.0, "np.load"))
 }
 
 const SCAN: &str = "floor: scan of the lengths, mapped";
+const TABLE: &str = "floor: table of the names, mapped";
 const SCAN_READ: &str = "floor: pread of the directory, and scan";
+const TABLE_READ: &str = "floor: pread of the directory, and table";
 
 /// In processes of their own: a heap that is used again hides what memory costs.
 pub fn tiny(site: &Site) -> Row {
+    type Over = fn(&Path, &Layout, floor::Pass) -> anyhow::Result<usize>;
     let count = site.size(files::TINY_KEYS);
     let key = files::key(count - 1);
-    let scan = |name, scan: fn(&Path, &Layout) -> anyhow::Result<usize>| {
+    let floor = |name, over: Over, pass: floor::Pass| {
         let key = key.clone();
         Contestant::new(name, move |site| {
             let path = site.path("tiny.npz");
             let layout = Layout::of(&path, &key)?;
-            Ok(Box::new(move || timed(|| scan(&path, &layout))))
+            Ok(Box::new(move || timed(|| over(&path, &layout, pass))))
         })
     };
     let row = Row::new("open-tiny", format!("open and one key of {count}, each time in a new process"));
     let mut row = one_key(row, site, "tiny", count, 1, 1);
-    row.contestants.retain(|contestant| ![FLOOR, READS].contains(&contestant.name));
-    row.contestants.insert(0, scan(SCAN, floor::scan));
-    row.contestants.insert(1, scan(SCAN_READ, floor::scan_by_position));
+    row.contestants.retain(|contestant| ![FLOOR, READS, READS_TABLE].contains(&contestant.name));
+    let floors = [
+        floor(SCAN, floor::pass, floor::scan),
+        floor(TABLE, floor::pass, floor::table),
+        floor(SCAN_READ, floor::pass_by_position, floor::scan),
+        floor(TABLE_READ, floor::pass_by_position, floor::table),
+    ];
+    row.contestants.splice(0..0, floors);
     row.contestants = row.contestants.into_iter().map(Contestant::fresh).collect();
     row.target(MAP, Bound::Within(2.5, SCAN))
-        .target(OPEN, Bound::Within(1.25, SCAN_READ))
+        .target(OPEN, Bound::Within(1.25, TABLE_READ))
         .target(MAP, Bound::Faster(40.0, "safetensors, its own format"))
         .target(OPEN, Bound::Faster(40.0, "safetensors, its own format"))
         .target(MAP, Bound::Faster(200.0, "np.load"))
