@@ -32,6 +32,14 @@ pub(crate) fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
     Ok(vec)
 }
 
+/// Makes a buffer of this length, whatever it holds.
+pub(crate) fn resize(buffer: &mut Vec<u8>, count: usize) -> Result<()> {
+    let more = count.saturating_sub(buffer.len());
+    buffer.try_reserve_exact(more).map_err(|_| ErrorKind::OutOfMemory { bytes: count as u64 })?;
+    buffer.resize(count, 0);
+    Ok(())
+}
+
 /// Asks for huge pages behind fresh memory. It is advice: whatever becomes of it, the memory is the same.
 #[cfg(target_os = "linux")]
 fn advise_huge(bytes: &[u8]) {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::archive::{Archive, SUFFIX};
+use crate::buffer;
 use crate::bytes::window;
 use crate::container::decode::Coded;
 use crate::container::directory::Record;
@@ -379,7 +380,7 @@ impl<'a, S: Source> Member<'a, S> {
         // A second look, if the local extra field is long; the header's own length cannot grow again.
         for _ in 0..2 {
             let end = start.saturating_add(length).min(next);
-            let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
+            let mut bytes: Vec<u8> = buffer::zeroed(usize::try_from(end - start).unwrap_or(usize::MAX))?;
             read_at(source, start, &mut bytes)?;
             match local::check(&bytes, raw, place, next, contradicted)? {
                 Local::Data(data) => {

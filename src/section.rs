@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 use std::ops::Range;
 
+use crate::buffer;
 use crate::bytes::window;
 use crate::source::{Source, read_at};
 
@@ -59,7 +60,7 @@ impl<S: Source + ?Sized> BufRead for Section<'_, S> {
                 return lent;
             }
             let count = (self.range.end - self.range.start).min(BUFFER) as usize;
-            self.buffer.resize(count, 0);
+            buffer::resize(&mut self.buffer, count)?;
             read_at(self.source, self.range.start, &mut self.buffer)?;
             self.range.start += count as u64;
             self.unread = 0..count;

@@ -3,10 +3,12 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crc32fast::Hasher;
 use rayon::prelude::*;
 
+use crate::buffer;
 use crate::container::decode::BLOCK;
 use crate::error::Result;
 use crate::npy::rows::Rows;
@@ -18,6 +20,8 @@ use crate::threads;
 const LEAST: u64 = 16 << 20;
 /// What a thread takes at a time: many blocks, and of any array more than one for each thread.
 const PIECE: usize = 4 << 20;
+/// As many of them are given to the threads at once.
+const PIECES: usize = 1024;
 
 /// Bytes from `start` of the source on, read by several threads, and their CRC if it is asked for. Nothing where one
 /// thread does as well, or only one may read.
@@ -32,7 +36,8 @@ pub(crate) fn read<S: Source>(
         return Ok(None);
     };
     let (whole_piece, whole_block) = (landing.whole(PIECE), landing.whole(BLOCK));
-    let pieces = bytes.par_chunks_mut(whole_piece).enumerate().map(|(index, piece)| {
+    let pieces = bytes.par_chunks_mut(whole_piece).enumerate();
+    let read = |(index, piece): (usize, &mut [u8])| {
         let mut hasher = Hasher::new();
         let mut at = start + (index * whole_piece) as u64;
         for block in piece.chunks_mut(whole_block) {
@@ -44,8 +49,9 @@ pub(crate) fn read<S: Source>(
             at += block.len() as u64;
         }
         Ok(hasher)
-    });
-    Ok(Some(together(pieces.collect::<Result<_>>()?)))
+    };
+    let failed = FirstFailed::default();
+    pieces.map(|(index, piece)| failed.unless(index, || read((index, piece)))).reduce(nothing, joined).map(Some)
 }
 
 /// Rows of an array whose elements begin at `start` of the source. Whether they were read: not where one thread does as
@@ -63,9 +69,12 @@ pub(crate) fn gather<S: Source>(
     };
     let groups = rows.groups(widest, PIECE, landing);
     let each = bytes.par_chunks_mut(groups.bytes()).enumerate();
-    each.try_for_each_init(Vec::new, |span, (number, group)| {
+    let read = |span: &mut Vec<u8>, (number, group): (usize, &mut [u8])| {
         groups.read(number, group, span, |offset, piece| readable.read_at(start + offset as u64, piece))
-    })?;
+    };
+    let failed = FirstFailed::default();
+    each.map_init(Vec::new, |span, (number, group)| failed.unless(number, || read(span, (number, group))))
+        .reduce(|| Ok(()), |one, next| one.and(next))?;
     Ok(true)
 }
 
@@ -74,31 +83,66 @@ pub(crate) fn checksum<S: Source>(source: &S, range: Range<u64>) -> Result<Optio
     let Some(readable) = Readable::of(source, range.end - range.start) else {
         return Ok(None);
     };
-    let starts: Vec<u64> = range.clone().step_by(PIECE).collect();
-    let pieces = starts.into_par_iter().map_init(Vec::new, |buffer, start| {
+    let read = |buffer: &mut Vec<u8>, start: u64| {
         let mut hasher = Hasher::new();
-        let end = range.end.min(start + PIECE as u64);
+        let end = range.end.min(start.saturating_add(PIECE as u64));
         for at in (start..end).step_by(BLOCK) {
             let count = (end - at).min(BLOCK as u64) as usize;
             match readable {
                 Readable::Slice(slice) => hasher.update(part(slice, at, count)?),
                 Readable::Source(source) => {
-                    buffer.resize(count, 0);
+                    buffer::resize(buffer, count)?;
                     read_at(source, at, buffer)?;
                     hasher.update(buffer);
                 }
             }
         }
         Ok(hasher)
-    });
-    Ok(Some(together(pieces.collect::<Result<_>>()?)))
+    };
+    // Some at a time, so that what is held does not depend on the size.
+    let mut all = Hasher::new();
+    let mut starts = range.clone().step_by(PIECE).peekable();
+    while starts.peek().is_some() {
+        let some: Vec<u64> = starts.by_ref().take(PIECES).collect();
+        let failed = FirstFailed::default();
+        let pieces = some.into_par_iter().enumerate();
+        let pieces = pieces.map_init(Vec::new, |buffer, (index, start)| failed.unless(index, || read(buffer, start)));
+        all.combine(&pieces.reduce(nothing, joined)?);
+    }
+    Ok(Some(all))
 }
 
-fn together(pieces: Vec<Hasher>) -> Hasher {
-    pieces.iter().fold(Hasher::new(), |mut all, piece| {
-        all.combine(piece);
-        all
-    })
+/// The CRC of no bytes.
+fn nothing() -> Result<Hasher> {
+    Ok(Hasher::new())
+}
+
+/// The CRC of two parts, one behind the other; or the error of the first that has one.
+fn joined(first: Result<Hasher>, second: Result<Hasher>) -> Result<Hasher> {
+    let (mut first, second) = (first?, second?);
+    first.combine(&second);
+    Ok(first)
+}
+
+/// The first piece that failed, so far: what lies behind it is not begun any more, and whatever lies before it is read, so
+/// that the error is that of one thread.
+struct FirstFailed(AtomicUsize);
+
+impl Default for FirstFailed {
+    fn default() -> Self {
+        FirstFailed(AtomicUsize::new(usize::MAX))
+    }
+}
+
+impl FirstFailed {
+    fn unless<T: Default>(&self, index: usize, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if index > self.0.load(Ordering::Relaxed) {
+            return Ok(T::default());
+        }
+        work().inspect_err(|_| {
+            self.0.fetch_min(index, Ordering::Relaxed);
+        })
+    }
 }
 
 /// What several threads can read at once.

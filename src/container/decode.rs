@@ -4,6 +4,8 @@
 use std::io::{self, BufRead};
 
 use super::record::{Place, method};
+#[cfg(any(feature = "deflate", feature = "methods"))]
+use crate::buffer;
 use crate::error::{DECODED_BYTES, Error, ErrorKind, Result};
 use crate::limits::{DEFLATE_RATIO, Limits};
 
@@ -166,7 +168,7 @@ impl Content<'_> {
 
     #[cfg(any(feature = "deflate", feature = "methods"))]
     fn decode_away(&mut self, mut count: u64) -> Result<()> {
-        let mut scratch = vec![0; BLOCK.min(usize::try_from(count).unwrap_or(usize::MAX))];
+        let mut scratch: Vec<u8> = buffer::zeroed(BLOCK.min(usize::try_from(count).unwrap_or(usize::MAX)))?;
         while count > 0 {
             let some = usize::try_from(count).unwrap_or(usize::MAX).min(scratch.len());
             self.read_exact(scratch.get_mut(..some).unwrap_or_default())?;

@@ -5,12 +5,13 @@ use std::ops::Range;
 use super::array;
 use super::header::{Header, Order};
 use super::swap::Landing;
+use crate::buffer;
 use crate::error::{ErrorKind, Result};
 
 /// Gaps up to a page are read along: the kernel has read them anyway.
 pub(crate) const GAP: usize = 4096;
-/// What is read through when gaps are read along.
-const SPAN: usize = 1 << 20;
+/// What is read through when gaps are read along, by each thread.
+const SPAN: usize = 512 << 10;
 
 /// The rows of an array as pieces of its elements' bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Rows {
                 read(reader, group)?;
                 continue;
             }
-            block.resize((pieces - 1) * self.stride + self.piece, 0);
+            buffer::resize(&mut block, (pieces - 1) * self.stride + self.piece)?;
             read(reader, &mut block)?;
             for (to, from) in group.chunks_exact_mut(self.piece).zip(block.chunks(self.stride)) {
                 to.copy_from_slice(&from[..self.piece]);
@@ -141,7 +142,7 @@ impl Groups<'_> {
         if pieces <= 1 {
             return self.read_piece(at, group, read_at);
         }
-        span.resize((pieces - 1) * stride + piece, 0);
+        buffer::resize(span, (pieces - 1) * stride + piece)?;
         read_at(at, span)?;
         for (to, from) in group.chunks_exact_mut(piece).zip(span.chunks(stride)) {
             to.copy_from_slice(&from[..piece]);

@@ -81,7 +81,18 @@ impl Swap {
                     let swap = Swap::of(field.dtype())?;
                     Some((field.offset()..field.offset() + field.dtype().item_size(), swap))
                 };
-                let mut parts: Vec<_> = record.fields().iter().filter_map(part).collect();
+                let mut parts: Vec<(Range<usize>, Swap)> = Vec::new();
+                for (range, swap) in record.fields().iter().filter_map(part) {
+                    match (parts.last_mut(), &swap) {
+                        // Numbers of one width side by side are swapped as an array of them is.
+                        (Some((before, Swap::Units(width))), Swap::Units(same))
+                            if before.end == range.start && width == same =>
+                        {
+                            before.end = range.end;
+                        }
+                        _ => parts.push((range, swap)),
+                    }
+                }
                 match parts.pop() {
                     None => None,
                     // A record around it.

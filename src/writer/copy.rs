@@ -7,7 +7,6 @@ use super::member::Plan;
 use super::member::{IN_MEMORY, deflate_in_memory};
 use super::options::{Coding, MemberOptions};
 use super::sink::Sink;
-#[cfg(feature = "rayon")]
 use crate::buffer;
 use crate::container::record::method;
 use crate::container::write::Sizes;
@@ -201,7 +200,7 @@ impl<S: Sink> NpzWriter<S> {
         let begun = self.begin(name, Plan { method, flags, known: Some(sizes), largest, inside })?;
         let mut crc = verify.then(crc32fast::Hasher::new);
         let length = usize::try_from(found.data.end - found.data.start).unwrap_or(usize::MAX);
-        let mut block = vec![0; BLOCK.min(length)];
+        let mut block: Vec<u8> = buffer::zeroed(BLOCK.min(length))?;
         let mut at = found.data.start;
         while at < found.data.end {
             let left = usize::try_from(found.data.end - at).unwrap_or(usize::MAX);
@@ -254,7 +253,7 @@ fn in_memory<'a, R>(found: &Found<'a, R>) -> Option<&'a [u8]> {
 /// Hands over the content, block by block.
 pub(super) fn decode<R: Source>(found: &Found<'_, R>, verify: bool, put: Put<'_>) -> Result<()> {
     found.content(verify, |content| {
-        let mut block = vec![0; BLOCK.min(usize::try_from(content.left()).unwrap_or(usize::MAX))];
+        let mut block: Vec<u8> = buffer::zeroed(BLOCK.min(usize::try_from(content.left()).unwrap_or(usize::MAX)))?;
         while content.left() > 0 {
             let count = block.len().min(usize::try_from(content.left()).unwrap_or(usize::MAX));
             let block = &mut block[..count];

@@ -144,9 +144,11 @@ mod side_by_side {
     }
 
     /// As many as there are threads; twice as many while they are small, so that a short one does not leave its thread idle.
+    /// One alone for one thread, which gains nothing by what it holds.
     fn wave<I>(items: &mut Peekable<impl Iterator<Item = I>>, threads: usize, size: impl Fn(&I) -> u64) -> Vec<I> {
         let (mut wave, mut bytes) = (Vec::new(), 0_u64);
-        let fits = |count: usize, bytes: u64| count < threads || count < 2 * threads && bytes < IN_MEMORY;
+        let most = if threads < 2 { 1 } else { 2 * threads };
+        let fits = |count: usize, bytes: u64| count < threads || count < most && bytes < IN_MEMORY;
         while let Some(item) = items.next_if(|_| fits(wave.len(), bytes)) {
             bytes = bytes.saturating_add(size(&item));
             wave.push(item);

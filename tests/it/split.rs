@@ -1,6 +1,9 @@
 //! One large stored array, split over threads.
 #![cfg(feature = "rayon")]
 
+use std::ops::Range;
+use std::time::Duration;
+
 use bytemuck::{Pod, Zeroable};
 use ndarray::{Array2, Ix1, Ix2};
 use npzmap::{ErrorKind, Npz, OpenOptions, Source, Verify, record};
@@ -14,10 +17,10 @@ pub(crate) fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Sen
     rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap().install(work)
 }
 
-/// A source that several threads may read, and that fails at a place.
+/// A source that several threads may read, and that fails where bytes are bad.
 struct Failing {
     bytes: Vec<u8>,
-    at: u64,
+    bad: Range<u64>,
 }
 
 impl Source for Failing {
@@ -26,7 +29,10 @@ impl Source for Failing {
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
-        if (offset..offset + buf.len() as u64).contains(&self.at) {
+        if offset < self.bad.end && offset + buf.len() as u64 > self.bad.start {
+            if offset <= self.bad.start {
+                std::thread::sleep(Duration::from_millis(20)); // every other thread has failed long before
+            }
             return Err(std::io::Error::other("no such sector"));
         }
         self.bytes.read_exact_at(offset, buf)
@@ -70,7 +76,7 @@ fn damage_is_found_and_a_source_that_fails_is_told_whichever_thread_reads_it() {
     for place in [data + 100, data + 128, data + 128 + (4 << 20), data + (9 << 20), data + 127 + LARGE] {
         let mut bytes = sound.bytes();
         bytes[place] ^= if place < data + 128 { b' ' ^ b'\t' } else { 1 };
-        let failing = Npz::new(Failing { bytes: bytes.clone(), at: u64::MAX }).unwrap();
+        let failing = Npz::new(Failing { bytes: bytes.clone(), bad: 0..0 }).unwrap();
         let in_memory = Npz::new(bytes).unwrap();
         with_threads(3, || {
             for refused in [
@@ -85,17 +91,90 @@ fn damage_is_found_and_a_source_that_fails_is_told_whichever_thread_reads_it() {
             }
         });
     }
+}
+
+#[test]
+fn of_a_source_that_fails_in_many_places_the_first_is_told() {
+    const BLOCK: u64 = 512 << 10;
+    let sound = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&vec![7; LARGE / 4]))]);
+    let data = sound.data_at(0);
     // What lies far enough from both ends for the archive to be opened.
     for offset in [1 << 20, 4 << 20, 9 << 20, 20 << 20] {
-        let broken = Npz::new(Failing { bytes: sound.bytes(), at: data as u64 + offset }).unwrap();
-        with_threads(3, || {
-            for refused in [broken.read::<u32, Ix1>("a").map(drop), broken.verify()] {
-                let error = refused.unwrap_err();
-                assert!(matches!(error.kind(), ErrorKind::Io(_)), "{offset}: {error}");
-                assert_eq!(error.member(), Some("a"));
+        let bad = data + offset..data + (21 << 20) - 8192;
+        let broken = Npz::new(Failing { bytes: sound.bytes(), bad: bad.clone() }).unwrap();
+        let at = |threads, work: &(dyn Fn() -> npzmap::Result<()> + Sync)| {
+            let error = with_threads(threads, work).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Io(_)), "{offset}: {error}");
+            assert_eq!(error.member(), Some("a"));
+            error.offset().unwrap()
+        };
+        let read = || broken.read::<u32, Ix1>("a").map(drop);
+        let rows = || broken.read_rows::<u32, Ix1>("a", 1..LARGE / 4).map(drop);
+        for threads in [2, 3, 5] {
+            assert_eq!(at(threads, &read), at(1, &read), "{offset}, {threads} threads");
+            for found in [at(threads, &read), at(threads, &|| broken.verify())] {
+                assert!((bad.start - BLOCK..=bad.start).contains(&found), "{offset}, {threads} threads: {found}");
             }
-        });
+            // Rows are asked for by as many bytes as a thread takes.
+            let found = at(threads, &rows);
+            assert!(
+                (data..=bad.start).contains(&found) && found + (4 << 20) > bad.start,
+                "{offset}, {threads} threads: {found}"
+            );
+        }
     }
+}
+
+/// A member of so many bytes that a list of its pieces would not fit into memory.
+struct Petabytes {
+    archive: Archive,
+    size: u64,
+}
+
+impl Source for Petabytes {
+    fn size(&self) -> u64 {
+        self.size + self.archive.bytes().size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        let (bytes, data) = (self.archive.bytes(), self.archive.data_at(0));
+        if (data..self.size / 2).contains(&offset) {
+            return Err(std::io::Error::other("no such sector"));
+        }
+        // The local header at the start, all that follows the data behind it, zeros between.
+        for (at, byte) in (offset..).zip(buf) {
+            let at = if at < data { Some(at) } else { at.checked_sub(self.size) };
+            *byte = at.and_then(|at| bytes.get(at as usize)).copied().unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn what_checks_a_member_of_any_size_is_as_large() {
+    let size = 1 << 60;
+    let mut archive = Archive::new(vec![forge::stored("a", b"")]);
+    let wide = forge::zip64_extra(&[size, size]);
+    for header in [&mut archive.records[0], &mut archive.entries[0].header] {
+        (header.size, header.compressed_size) = (forge::WIDE, forge::WIDE);
+        header.extra = wide.clone();
+    }
+    archive.lay_out();
+    archive.zip64 = Some(forge::Zip64::new());
+    archive.lay_out();
+    let data = archive.data_at(0);
+    let zip64 = archive.zip64.as_mut().unwrap();
+    zip64.offset += size;
+    zip64.locator_offset += size;
+    archive.end.offset = forge::WIDE;
+    let npz = Npz::new(Petabytes { archive, size }).unwrap();
+    let error = with_threads(2, || npz.verify()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
+    assert_eq!((error.member(), error.offset()), (Some("a"), Some(data)));
 }
 
 #[test]
@@ -177,7 +256,7 @@ fn rows_that_several_threads_read_are_those_that_one_reads() {
 fn rows_from_a_source_that_fails_are_an_error() {
     let sound = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&vec![7; LARGE / 4]))]);
     let at = sound.data_at(0) + (9 << 20);
-    let broken = Npz::new(Failing { bytes: sound.bytes(), at }).unwrap();
+    let broken = Npz::new(Failing { bytes: sound.bytes(), bad: at..at + 1 }).unwrap();
     with_threads(3, || {
         let error = broken.read_rows::<u32, Ix1>("a", 1..LARGE / 4).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
