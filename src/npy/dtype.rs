@@ -247,8 +247,8 @@ impl Field {
 }
 
 impl Subarray {
-    /// An array of `base`, nothing if it has more than `i32::MAX` bytes or 64 axes, or an axis
-    /// is longer than `i32::MAX`.
+    /// An array of `base`. Nothing where NumPy could not write it: more than `i32::MAX` bytes or 64 axes, an axis longer
+    /// than `i32::MAX`, strings or void of no bytes.
     ///
     /// ```
     /// use npzmap::{Element, Subarray};
@@ -258,6 +258,8 @@ impl Subarray {
     /// assert_eq!(matrix.shape(), [2, 3]); // one array, not an array of arrays
     /// assert_eq!(Subarray::new(f32::dtype(), &[1 << 30]), None);
     /// assert_eq!(Subarray::new(f32::dtype(), &[0, 1 << 31]), None); // without values, too
+    /// assert_eq!(Subarray::new("|S0".parse::<npzmap::Dtype>()?, &[2]), None);
+    /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn new(base: impl Into<Dtype>, shape: &[usize]) -> Option<Self> {
         let (mut shape, mut base) = (shape.to_vec(), base.into());
@@ -266,7 +268,8 @@ impl Subarray {
             shape.extend(inner.shape);
             base = *inner.base;
         }
-        if !shape.iter().copied().all(limits::is_length_of_subarray) {
+        let sized = base.item_size() > 0 || matches!(base, Dtype::Record(_));
+        if !sized || !shape.iter().copied().all(limits::is_length_of_subarray) {
             return None;
         }
         let bytes = shape.iter().try_fold(base.item_size(), |bytes, length| bytes.checked_mul(*length))?;

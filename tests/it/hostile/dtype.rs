@@ -75,6 +75,31 @@ fn n11_a_field_that_is_none_is_refused() {
     assert_rule!(bad_text(1, descr(&format!("[('a', '<u4', ^({shape}))]"))), "N7", K::BadShape { .. });
 }
 
+/// NumPy takes an integer behind '|S0' for the size of a string, and refuses the others.
+#[test]
+fn n11_sub_arrays_of_items_without_bytes_that_are_no_records_are_refused() {
+    for fields in [
+        "[('a', '<u4'), ^('b', '|S0', 2)]",
+        "[('a', '<u4'), ^('b', '|S0', (2,))]",
+        "[^('b', '<U0', (2,))]",
+        "[^('b', '|V0', ())]",
+        "[^('b', '|V0', 5)]",
+        "[('b', ^('|S0', (2,)))]",
+        "[^('b', ('<u4', (0,)), (2,))]",
+        "[^('b', ('<u4', (2147483647, 0)), (2147483647, 2147483647, 2))]",
+        "[^('b', ([], (2,)), (3,))]",
+        "[('a', [^('b', '|S0', (2,))], (3,))]",
+    ] {
+        assert_rule!(bad_text(1, descr(fields)), "N11", K::BadDtype { .. });
+    }
+    for fields in
+        ["[('b', [], (2, 3))]", "[('b', '<u4', (0, 2147483647))]", "[('b', ('<u4', (2,)), (0,))]", "[('b', '|S0')]"]
+    {
+        assert_eq!(fields.parse::<Dtype>().unwrap().item_size(), 0, "{fields}");
+    }
+    assert_eq!("[('b', [('n', '|S0')], (3,))]".parse::<Dtype>().unwrap().item_size(), 0);
+}
+
 #[test]
 fn n11_sub_arrays_of_sub_arrays_have_64_axes_in_all() {
     let parsed = |outer: usize| {
