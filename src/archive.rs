@@ -96,6 +96,7 @@ fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_,
     if range.end - range.start >= stays
         && let Some(slice) = source.as_slice()
     {
+        source.will_read(range.clone());
         let found = window(slice, 0, range);
         return Ok(Cow::Borrowed(found.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?));
     }
@@ -104,29 +105,24 @@ fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_,
     Ok(Cow::Owned(bytes))
 }
 
-/// In an archive behind a prefix, the first and the last member must be where the offsets lead when the prefix is
-/// counted, and must not be there when it is not.
+/// In an archive behind a prefix, the first or the last member must be where the offsets lead when the prefix is counted
+/// (one of them may be damaged, which is its own matter), and not both where they lead when it is not.
 fn check_base<S: Source>(source: &S, directory: &Directory, bytes: &[u8], end: &End) -> Result<()> {
     let base = end.base;
     let mut records = directory.records_from(bytes, 0).flatten();
-    let first = records.next();
-    let ends = [first, records.last().or(first)];
-    let fits = |base: u64| -> Result<bool> {
-        for record in ends.iter().flatten() {
-            if !lies_at(source, record, base)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
-    if first.is_none() {
+    let Some(first) = records.next() else {
         return Ok(());
-    }
+    };
+    let ends = [first, records.last().unwrap_or(first)];
+    let lie_at = |base: u64| -> Result<[bool; 2]> {
+        let [first, last] = ends.each_ref().map(|record| lies_at(source, record, base));
+        Ok([first?, last?])
+    };
     let at = directory.range().end;
-    if !fits(base)? {
+    if lie_at(base)? == [false, false] {
         return Err(Error::from(ErrorKind::PrefixMismatch { base }).at(at));
     }
-    if fits(0)? {
+    if lie_at(0)? == [true, true] {
         return Err(Error::from(ErrorKind::AmbiguousStart { base }).at(at));
     }
     Ok(())

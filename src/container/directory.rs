@@ -63,10 +63,18 @@ pub(crate) struct Directory {
     /// The starts of all members, where the directory does not list them in this order.
     starts: Option<Vec<u64>>,
     /// Members to which some readers give another name, by that name.
-    claimed: HashTable<Position>,
+    claimed: HashTable<Claimant>,
     /// The directory's own place: no member reaches into it.
     range: Range<u64>,
     base: u64,
+}
+
+/// A member that some readers give another name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Claimant {
+    position: Position,
+    /// Of two names, the last.
+    last: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,8 +105,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// A record that cannot be told from the next one, or has several other names; memory that is not granted. Whatever
-    /// else is wrong with a member is its own matter.
+    /// A record that cannot be told from the next one; memory that is not granted. Whatever else is wrong with a member is
+    /// its own matter.
     pub(crate) fn read(
         bytes: &[u8],
         range: Range<u64>,
@@ -143,10 +151,11 @@ impl Directory {
         let naming = &self.naming;
         [naming.split(key.as_bytes()), (key.as_bytes(), true)].into_iter().find_map(|(stem, suffix)| {
             let hash = naming.hash(stem);
-            let claims = |position: &Position| naming.claims(bytes, *position, (stem, suffix));
+            let claims = |claimant: &Claimant| naming.claims(bytes, *claimant, (stem, suffix));
             let same = |position: &Position| naming.is(bytes, *position, (stem, suffix));
-            let position = self.claimed.find(hash, claims).or_else(|| self.names.find(hash, same))?;
-            Some(self.record(bytes, *position))
+            let claimed = || self.claimed.find(hash, claims).map(|claimant| claimant.position);
+            let position = claimed().or_else(|| self.names.find(hash, same).copied())?;
+            Some(self.record(bytes, position))
         })
     }
 
@@ -290,10 +299,10 @@ impl Naming {
         text_at(bytes, position).is_some_and(|text| self.split(&text) == name)
     }
 
-    /// Whether some readers give it to the record at `position`.
-    fn claims(&self, bytes: &[u8], position: Position, name: Parts<'_>) -> bool {
+    /// Whether some readers give it to a record.
+    fn claims(&self, bytes: &[u8], claimant: Claimant, name: Parts<'_>) -> bool {
         steps::add(name.0.len());
-        claim_at(bytes, position).is_some_and(|(claimed, _)| self.split(&claimed) == name)
+        claim_of(bytes, claimant).is_some_and(|(claimed, _)| self.split(&claimed) == name)
     }
 
     /// The hash of a name without its suffix, so that both spellings of a key are looked for in one place.
@@ -310,8 +319,8 @@ impl Naming {
         self.hash(self.split(&text).0)
     }
 
-    fn hash_claim_at(&self, bytes: &[u8], position: Position) -> u64 {
-        let (claimed, _) = claim_at(bytes, position).unwrap_or_default();
+    fn hash_claim_of(&self, bytes: &[u8], claimant: Claimant) -> u64 {
+        let (claimed, _) = claim_of(bytes, claimant).unwrap_or_default();
         self.hash(self.split(&claimed).0)
     }
 }
@@ -321,9 +330,9 @@ fn text_at(bytes: &[u8], position: Position) -> Option<Cow<'_, [u8]>> {
     name::text_bytes(raw.name, raw.is_utf8())
 }
 
-/// The name that some readers give the record at `position`, and what is wrong with its own.
-fn claim_at(bytes: &[u8], position: Position) -> Option<(Cow<'_, [u8]>, &'static str)> {
-    let raw = record_at(bytes, position).ok()?.raw;
-    let Dispute { claimed, problem, .. } = name::decode(raw.name, raw.is_utf8(), raw.extra)?.dispute?;
-    Some((claimed?, problem))
+/// The name that some readers give a record, and what is wrong with its own.
+fn claim_of(bytes: &[u8], claimant: Claimant) -> Option<(Cow<'_, [u8]>, &'static str)> {
+    let raw = record_at(bytes, claimant.position).ok()?.raw;
+    let Dispute { claims, problem } = name::decode(raw.name, raw.is_utf8(), raw.extra)?.dispute?;
+    Some((if claimant.last { claims.last } else { claims.first }?, problem))
 }

@@ -32,11 +32,16 @@ pub(crate) struct Name<'a> {
 /// Why readers disagree about a name.
 #[derive(Debug)]
 pub(crate) struct Dispute<'a> {
-    /// What others take it for, unless that cannot be read.
-    pub(crate) claimed: Option<Cow<'a, [u8]>>,
-    /// Others disagree about that, too.
-    pub(crate) several: bool,
+    pub(crate) claims: Claims<'a>,
     pub(crate) problem: &'static str,
+}
+
+/// What others take a name for, unless that cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct Claims<'a> {
+    pub(crate) first: Option<Cow<'a, [u8]>>,
+    /// Of several fields a reader takes the first or the last.
+    pub(crate) last: Option<Cow<'a, [u8]>>,
 }
 
 /// Decodes a name, and looks whether every reader sees the same. Nothing for bad UTF-8.
@@ -52,8 +57,8 @@ fn decode_any<'a>(name: &'a [u8], utf8: bool, extra: &'a [u8]) -> Option<Name<'a
     let text = text_bytes(name, utf8)?;
     let dispute = if text.contains(&0) {
         // The same byte in every encoding.
-        let claimed = text_bytes(until_nul(name), utf8);
-        Some(Dispute { claimed, several: false, problem: names::NUL })
+        let claims = Claims { first: text_bytes(until_nul(name), utf8), last: None };
+        Some(Dispute { claims, problem: names::NUL })
     } else {
         unicode_path(name, &text, extra)
     };
@@ -142,14 +147,12 @@ fn unicode_path<'a>(name: &[u8], text: &[u8], extra: &'a [u8]) -> Option<Dispute
             continue;
         }
         let problem = names::RENAMED;
-        let dispute = dispute.get_or_insert(Dispute { claimed: None, several: false, problem });
+        let Dispute { claims, .. } = dispute.get_or_insert(Dispute { claims: Claims::default(), problem });
         if std::str::from_utf8(other).is_ok() {
             // Its reader would cut this one at NUL, too.
-            let other = until_nul(other);
-            match &dispute.claimed {
-                Some(claimed) => dispute.several |= *claimed != other,
-                None => dispute.claimed = Some(Cow::Borrowed(other)),
-            }
+            let other = Some(Cow::Borrowed(until_nul(other)));
+            let later = if claims.first.is_none() { &mut claims.first } else { &mut claims.last };
+            *later = other;
         }
     }
     dispute

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::{Directory, Duplicates, Position, Record, Records, Refusal, claim_at, record_at};
-use crate::container::name::{self, Dispute, Name};
+use super::{Claimant, Directory, Duplicates, Position, Record, Records, Refusal, claim_of, record_at};
+use crate::container::name::{self, Claims, Name};
 use crate::container::record::Place;
 use crate::error::{Error, ErrorKind, Result, names};
 use crate::steps;
@@ -57,7 +57,7 @@ impl Pass<'_> {
             return Ok(());
         };
         if let Some(dispute) = dispute {
-            self.claim(record.position, &dispute)?;
+            self.claim(record.position, &dispute.claims)?;
         }
         self.insert(&text, record.position)
     }
@@ -97,22 +97,19 @@ impl Pass<'_> {
         }
     }
 
-    /// Remembers that some readers give a member another name. One, so that what is remembered is bounded by the number
-    /// of members, and not by their extra fields.
-    fn claim(&mut self, position: Position, dispute: &Dispute<'_>) -> Result<()> {
-        if dispute.several {
-            return Err(self.bad_record(position, "Unicode path fields give a member several names"));
-        }
-        let Some(claimed) = &dispute.claimed else {
-            return Ok(());
-        };
+    /// Remembers that some readers give a member another name, or one of two: what is remembered is bounded by the number of
+    /// members, and not by their extra fields.
+    fn claim(&mut self, position: Position, claims: &Claims<'_>) -> Result<()> {
         let (bytes, Directory { claimed: table, naming, .. }) = (self.bytes, &mut self.directory);
-        let (stem, suffix) = naming.split(claimed);
-        let same = |position: &Position| naming.claims(bytes, *position, (stem, suffix));
-        let rehash = |position: &Position| naming.hash_claim_at(bytes, *position);
-        reserve(table, 1, rehash)?;
-        if let Entry::Vacant(entry) = table.entry(naming.hash(stem), same, rehash) {
-            entry.insert(position);
+        for (claimed, last) in [(&claims.first, false), (&claims.last, true)] {
+            let Some(claimed) = claimed else { continue };
+            let (stem, suffix) = naming.split(claimed);
+            let same = |claimant: &Claimant| naming.claims(bytes, *claimant, (stem, suffix));
+            let rehash = |claimant: &Claimant| naming.hash_claim_of(bytes, *claimant);
+            reserve(table, 1, rehash)?;
+            if let Entry::Vacant(entry) = table.entry(naming.hash(stem), same, rehash) {
+                entry.insert(Claimant { position, last });
+            }
         }
         Ok(())
     }
@@ -167,13 +164,13 @@ impl Pass<'_> {
         }
         let Directory { names, refused, claimed, naming, .. } = &mut self.directory;
         for claimant in claimed.iter() {
-            let Some((name, problem)) = claim_at(self.bytes, *claimant) else {
+            let Some((name, problem)) = claim_of(self.bytes, *claimant) else {
                 continue;
             };
             let (stem, suffix) = naming.split(&name);
             let same = |position: &Position| naming.is(self.bytes, *position, (stem, suffix));
             match names.find(naming.hash(stem), same) {
-                Some(position) if position != claimant => {
+                Some(position) if *position != claimant.position => {
                     let problem = if problem == names::NUL { names::CUT } else { names::CLAIMED };
                     refuse(refused, (*position, Refusal::Claimed(problem)))?;
                 }
@@ -236,8 +233,8 @@ fn room<T>(count: usize) -> Result<Vec<T>> {
 }
 
 /// The same, in a table.
-fn reserve(table: &mut HashTable<Position>, count: usize, rehash: impl Fn(&Position) -> u64) -> Result<()> {
-    table.try_reserve(count, rehash).map_err(|_| out_of_memory::<Position>(table.len().saturating_add(count)))
+fn reserve<T>(table: &mut HashTable<T>, count: usize, rehash: impl Fn(&T) -> u64) -> Result<()> {
+    table.try_reserve(count, rehash).map_err(|_| out_of_memory::<T>(table.len().saturating_add(count)))
 }
 
 fn out_of_memory<T>(count: usize) -> Error {

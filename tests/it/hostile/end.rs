@@ -239,8 +239,9 @@ fn z10_a_prefix_behind_which_no_member_lies_is_refused() {
     let mut archive = three();
     archive.gap = b"inserted".into();
     assert_rule!(unopened(&archive.bytes(), archive.end_at()), "Z10", K::PrefixMismatch { base: 8 });
-    // The first is where the prefix puts it, the last is not.
+    // Neither the first nor the last is where the prefix puts it.
     let mut archive = prefixed(b"#!/bin/sh\n");
+    archive.records[0].offset += 1;
     archive.records[2].offset += 1;
     assert_rule!(unopened(&archive.bytes(), archive.end_at()), "Z10", K::PrefixMismatch { base: 10 });
 }
@@ -265,6 +266,15 @@ fn z10_a_damaged_first_or_last_member_spoils_no_other() {
         archive.records[index].compressed_size -= 1;
         let key = if index == 0 { "before" } else { "after" };
         assert_rule!(refused(&archive, key, Place::Record), "Z17", K::StoredSizes { .. });
+
+        // Of its local header, the signature and the name.
+        let mut signature = prefixed(b"#!/bin/sh\n");
+        signature.entries[index].header.signature[0] ^= 1;
+        let error = refused(&signature, key, Place::Local);
+        assert_rule!(error, "Z1", K::HeaderMismatch { field: "signature", .. });
+        let mut name = prefixed(b"#!/bin/sh\n");
+        name.entries[index].header.name[0] ^= 1;
+        assert_rule!(refused(&name, key, Place::Local), "Z1", K::HeaderMismatch { field: "name", .. });
     }
 }
 

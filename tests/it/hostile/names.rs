@@ -197,11 +197,15 @@ fn z22_the_last_of_several_unicode_paths_counts_too() {
 }
 
 #[test]
-fn z22_unicode_paths_of_several_names_refuse_the_archive() {
+fn z22_of_several_unicode_paths_a_reader_takes_the_first_or_the_last() {
     let sum = crc32fast::hash(b"x.npy");
-    let archive = with_extra([unicode_path(1, sum, b"y.npy"), unicode_path(1, sum, b"after.npy")].concat());
-    let error = unopened(&archive.bytes(), archive.record_at(X));
-    assert_rule!(error, "Z11", K::BadDirectory { problem } if problem.contains("several names"));
+    let fields = |names: &[&[u8]]| with_extra(names.iter().flat_map(|name| unicode_path(1, sum, name)).collect());
+    bad_name(&fields(&[b"y.npy", b"after.npy"]), "Z22", &[X, 2], &["x", "y", "y.npy", "after"]);
+    bad_name(&fields(&[b"after.npy", b"y.npy"]), "Z22", &[X, 2], &["x", "y", "after", "after.npy"]);
+    bad_name(&fields(&[b"before.npy", b"after.npy"]), "Z22", &[X, 0, 2], &["x", "before", "after"]);
+    // No reader takes the one in the middle.
+    bad_name(&fields(&[b"y.npy", b"before.npy", b"after.npy"]), "Z22", &[X, 2], &["x", "y", "after"]);
+    bad_name(&fields(&[b"y.npy", b"\xff.npy", b"z.npy"]), "Z22", &[X], &["x", "y", "z"]);
 }
 
 #[test]
