@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -120,6 +121,10 @@ pub trait Source {
     fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
         None
     }
+
+    // All bytes of `range` of the slice are about to be read.
+    #[doc(hidden)]
+    fn will_read(&self, _range: Range<u64>) {}
 
     // The file whose bytes these are, for copies within the system.
     #[doc(hidden)]
