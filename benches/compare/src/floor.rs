@@ -16,6 +16,8 @@ use crate::rivals;
 #[derive(Clone)]
 pub struct Layout {
     pub directory: Range<usize>,
+    /// How many records it has, as the end record says.
+    pub count: usize,
     pub payload: Range<usize>,
 }
 
@@ -28,7 +30,7 @@ impl Layout {
         let member = npz.member(key)?;
         let start = usize::try_from(member.payload_offset()?.context("not stored")?)?;
         let payload = start..start + member.header()?.nbytes();
-        Ok(Layout { directory, payload })
+        Ok(Layout { directory, count: npz.len(), payload })
     }
 }
 
@@ -42,13 +44,13 @@ pub fn touch(path: &Path, layout: &Layout) -> Result<f32> {
     Ok(rivals::sum_of_bytes(&map[layout.payload.clone()]))
 }
 
-/// What is made of a directory's records.
-pub type Pass = fn(&[u8]) -> usize;
+/// What is made of a directory of so many records.
+pub type Pass = fn(&[u8], usize) -> usize;
 
 /// Passes over the directory in the map.
 pub fn pass(path: &Path, layout: &Layout, pass: Pass) -> Result<usize> {
     let map = rivals::map(path)?;
-    Ok(pass(&map[layout.directory.clone()]))
+    Ok(pass(&map[layout.directory.clone()], layout.count))
 }
 
 /// The same over a directory that was read by position.
@@ -58,24 +60,24 @@ pub fn pass_by_position(path: &Path, layout: &Layout, pass: Pass) -> Result<usiz
     file.read_exact_at(&mut end, file.metadata()?.len() - 22)?;
     let mut directory = huge(layout.directory.len())?;
     file.read_exact_at(&mut directory, layout.directory.start as u64)?;
-    Ok(pass(&directory))
+    Ok(pass(&directory, layout.count))
 }
 
 /// The lengths of every record: the least that finds the members.
-pub fn scan(directory: &[u8]) -> usize {
+pub fn scan(directory: &[u8], _count: usize) -> usize {
     records(directory).count()
 }
 
 /// Every name into a table of positions: the least that finds them by name. Nothing is decoded, compared with a place, or
 /// asked whether it is there twice.
-pub fn table(directory: &[u8]) -> usize {
+pub fn table(directory: &[u8], count: usize) -> usize {
     let state = foldhash::fast::RandomState::default();
     let hash = |at: usize| {
         let mut hasher = state.build_hasher();
         hasher.write(&directory[at + 46..][..length(directory, at + 28)]);
         hasher.finish()
     };
-    let mut table = hashbrown::HashTable::with_capacity(directory.len() / 46);
+    let mut table = hashbrown::HashTable::with_capacity(count);
     for at in records(directory) {
         table.insert_unique(hash(at), at as u32, |at| hash(*at as usize));
     }
@@ -161,7 +163,7 @@ pub fn write(path: &Path, content: &[&[u8]]) -> Result<u32> {
 
 /// One key by position: what has to be read, and nothing else.
 pub fn reads(path: &Path, layout: &Layout) -> Result<f32> {
-    reads_and(path, layout, <[u8]>::len)
+    reads_and(path, layout, |directory, _| directory.len())
 }
 
 /// The same, and the table that finds a key among many.
@@ -176,7 +178,7 @@ fn reads_and(path: &Path, layout: &Layout, pass: Pass) -> Result<f32> {
     file.read_exact_at(&mut end, size - 22)?;
     let mut directory = vec![0; layout.directory.len()];
     file.read_exact_at(&mut directory, layout.directory.start as u64)?;
-    std::hint::black_box(pass(&directory));
+    std::hint::black_box(pass(&directory, layout.count));
     let mut header = [0; 256];
     file.read_exact_at(&mut header, layout.payload.start as u64 - 256)?;
     let mut data = [0; 64];

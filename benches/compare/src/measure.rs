@@ -218,7 +218,10 @@ pub fn run(row: &Row, site: &Site) -> Vec<Outcome> {
     // Once before it counts, for caches; a process of its own has none.
     let rounds = site.rounds(row.rounds);
     for round in 0..=rounds {
-        for ((run, times), contestant) in runs.iter_mut().zip(&mut times).zip(&row.contestants) {
+        // Each round begins with another one: nobody always follows the same neighbour.
+        for number in 0..runs.len() {
+            let number = (number + round) % row.contestants.len();
+            let (contestant, run, times) = (&row.contestants[number], &mut runs[number], &mut times[number]);
             let Ok(work) = run else { continue };
             if round == 0 && contestant.fresh {
                 continue;

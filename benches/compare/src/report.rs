@@ -95,7 +95,16 @@ pub fn circumstances(python: &[Value]) -> Value {
     };
     let crates =
         ["npzmap", "ndarray-npz", "ndarray-npy", "npyz", "safetensors", "zip", "rawzip", "flate2", "crc32fast"];
+    let said = |program: &str, arguments: &[&str]| {
+        let output =
+            std::process::Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+        output.map_or(Value::Null, |output| String::from_utf8_lossy(&output.stdout).trim().into())
+    };
     json!({
+        "date": said("date", &["+%Y-%m-%d"]),
+        "commit": said("git", &["describe", "--always", "--dirty"]),
+        "rust": said("rustc", &["--version"]),
+        "libdeflate": cfg!(feature = "libdeflate"),
         "processor": field(read("/proc/cpuinfo"), "model name"),
         "cores": std::thread::available_parallelism().map_or(0, |cores| cores.get()),
         "memory": field(read("/proc/meminfo"), "MemTotal"),

@@ -16,7 +16,7 @@ use crate::python::Venv;
 use crate::rivals;
 use crate::site::Site;
 
-const FLOOR: &str = "floor: the same decoder, in one call, into huge pages";
+const FLOOR: &str = "floor: the same decoder, in one call, into huge pages, and the CRC";
 const ONE: &str = "npzmap, one thread";
 const TWO: &str = "npzmap, two members on two threads";
 

@@ -24,7 +24,7 @@ pub fn rows(files: Files, site: &Site) -> Vec<Row> {
                 open::cold_many(site),
             ]
         }
-        Files::Tiny => vec![open::tiny(site), open::headers(site), open::million(site)],
+        Files::Tiny => vec![open::tiny(site), open::headers(site), open::million(site), open::cold_tiny(site)],
         // In memory, both of the latter: before the disk has work.
         Files::Sparse => vec![open::sparse(site), open::view(site), bulk::sum(site)],
         Files::Deflated => {
