@@ -236,6 +236,61 @@ fn long_doubles_have_differences_and_nan() {
 }
 
 #[test]
+fn long_doubles_are_compared_where_f64_and_integers_end() {
+    let folder = Folder::new();
+    let long = |mantissa: u64, exponent: u16| [&mantissa.to_le_bytes()[..], &exponent.to_le_bytes(), &[0; 6]].concat();
+    let compared = |a: (&str, &[u8]), b: (&str, &[u8]), options: &[&str]| {
+        let (a, b) = (plain(&folder, "a.npy", a.0, &[a.1]), plain(&folder, "b.npy", b.0, &[b.1]));
+        let outcome = run([&["diff", "--json", &a, &b], options].concat());
+        let (code, _, elements, largest, _) = numbers(&outcome);
+        (code, elements, largest)
+    };
+    let longs = |a: &[u8], b: &[u8], options: &[&str]| compared(("<f16", a), ("<f16", b), options);
+    let equal = (0, Value::Null, Value::Null);
+    // Beyond the integers of 128 bits: two thirds of 2^198, and 2^198.
+    let (third, whole) = (long(0xaaaa_aaaa_aaaa_aaab, 0x3fff + 197), long(1 << 63, 0x3fff + 198));
+    let distance = 0x5555_5555_5555_5555_u64 as f64 * 2_f64.powi(134);
+    assert_eq!(longs(&third, &whole, &[]), (1, 1.into(), distance.into()));
+    assert_eq!(longs(&whole, &third, &[]), (1, 1.into(), distance.into()));
+    assert_eq!(longs(&whole, &third, &["--rtol=0.51"]), equal);
+    assert_eq!(longs(&third, &third, &[]), equal);
+    assert_eq!(compared(("<f16", &third), ("<i8", &[0; 8]), &[]).1, 1);
+    // Nearer to 0 than any f64, and nearer to each other.
+    let (tiny, other, zero) = (long(1, 0), long(2, 0), long(0, 0));
+    for (a, b) in [(&tiny, &other), (&tiny, &zero), (&zero, &tiny)] {
+        assert_eq!(longs(a, b, &[]), (1, 1.into(), 0.0.into()));
+        assert_eq!(longs(a, b, &["--atol=1e-300"]), equal);
+    }
+    assert_eq!(longs(&tiny, &tiny, &[]), equal);
+    assert_eq!(longs(&zero, &long(0, 0x8000), &[]), equal);
+    // Numbers of both widths, each as what it is.
+    let against = |a: &[u8], b: f64| compared(("<f16", a), ("<f8", &b.to_le_bytes()), &[]);
+    assert_eq!(against(&long(3 << 62, 0x3fff), 1.5), (1, 0.into(), Value::Null)); // the dtype differs
+    assert_eq!(against(&long((1 << 63) + 1, 0x3fff), 1.0), (1, 1.into(), 2_f64.powi(-63).into()));
+    assert_eq!(against(&long(1 << 63, 0x7ff0), f64::INFINITY).1, 1);
+    assert_eq!(against(&long(1 << 63, 0x7fff), f64::INFINITY).1, 0);
+    assert_eq!(against(&long(1 << 63, 0xffff), f64::INFINITY).1, 1);
+    assert_eq!(against(&tiny, 0.0).1, 1);
+    assert_eq!(against(&zero, -0.0).1, 0);
+}
+
+#[test]
+fn padding_and_sub_arrays_are_compared_item_by_item() {
+    let folder = Folder::new();
+    let compared = |dtype: &str, a: [f32; 4], b: [f32; 4]| {
+        let [a, b] = [("a.npy", a), ("b.npy", b)].map(|(name, numbers)| {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            plain(&folder, name, dtype, &[&bytes[..8], &bytes[8..]])
+        });
+        let (code, _, elements, largest, _) = numbers(&run(["diff", "--json", &a, &b]));
+        (code, elements, largest)
+    };
+    let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.5, 3.0, 9.0]);
+    assert_eq!(compared("[('x', '<f4'), ('', '|V4')]", a, b), (0, Value::Null, Value::Null));
+    assert_eq!(compared("[('x', '<f4', (2,))]", a, [2.0, 2.5, 3.0, 4.0]), (1, 1.into(), 1.0.into()));
+}
+
+#[test]
 fn a_relative_difference_is_that_to_what_is_not_zero() {
     let outcome = diff(&array![1.0, 3.0], &array![0.0, 2.0], &[]);
     assert_eq!((numbers(&outcome).3, numbers(&outcome).4), (1.0.into(), 0.5.into()));

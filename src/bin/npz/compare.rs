@@ -21,6 +21,15 @@ pub(crate) struct Tolerance {
     pub(crate) equal_nan: bool,
 }
 
+impl Tolerance {
+    /// Whether numbers that differ by so much are close to each other.
+    fn allows(&self, by: f64, scale: f64) -> bool {
+        let allowed = self.absolute + self.relative * scale;
+        // Long doubles can differ by less than an `f64` tells from 0.
+        scale.is_finite() && by <= allowed && allowed > 0.0
+    }
+}
+
 /// What the comparison of two arrays comes to.
 #[derive(Clone, Default)]
 pub(crate) struct Differences {
@@ -134,8 +143,8 @@ fn pairs(
         if same && block_a == block_b && (tolerance.equal_nan || !has_nan(block_a, size_a, &pairs)) {
             continue;
         }
-        if let (true, [(leaf, _)]) = (same, &pairs[..])
-            && floats(block_a, block_b, &leaf.scalar, tolerance, &mut differences)
+        if let (true, Some(scalar)) = (same, header_a.dtype().as_scalar())
+            && floats(block_a, block_b, scalar, tolerance, &mut differences)
         {
             continue;
         }
@@ -199,8 +208,7 @@ fn floats_differ(a: Number, b: Number, tolerance: Tolerance) -> Option<By> {
         _ => return Some(By::Nothing),
     }
     let (by, scale) = (a.distance(&b), b.high.abs());
-    let close = scale.is_finite() && by <= tolerance.absolute + tolerance.relative * scale;
-    (!a.equals(&b) && !close).then_some(By::Real { by, scale })
+    (!a.equals(&b) && !tolerance.allows(by, scale)).then_some(By::Real { by, scale })
 }
 
 /// A real number: an `f64`, or a long double as a sum of two.
@@ -236,9 +244,13 @@ impl Number {
 
     fn equals(&self, other: &Number) -> bool {
         match (&self.long, &other.long) {
-            (Some(a), Some(b)) => a == b || (a.is_zero() && b.is_zero()),
-            _ => (self.high, self.low) == (other.high, other.low),
+            (None, None) => self.high == other.high,
+            _ => self.real().equals(&other.real()),
         }
+    }
+
+    fn real(&self) -> Real {
+        self.long.unwrap_or_else(|| Real::new(self.high.to_bits().into(), Width::Double))
     }
 
     fn distance(&self, other: &Number) -> f64 {
@@ -249,7 +261,7 @@ impl Number {
     fn whole(&self) -> Option<i128> {
         const EXACT: f64 = 1e30; // in an i128
         let is_whole = |part: f64| part.abs() < EXACT && part.fract() == 0.0;
-        (is_whole(self.high) && is_whole(self.low)).then_some(self.high as i128 + self.low as i128)
+        (is_whole(self.high) && is_whole(self.low)).then(|| self.high as i128 + self.low as i128)
     }
 }
 
@@ -279,12 +291,11 @@ fn differ(a: &[u8], scalar_a: &Scalar, b: &[u8], scalar_b: &Scalar, tolerance: T
         (false, false) => {}
         _ => return Some(By::Nothing),
     }
-    let close = |by: f64, scale: f64| by <= tolerance.absolute + tolerance.relative * scale;
     // Two floats are compared as floats.
     let floats = scalar_a.kind() == Kind::Float && scalar_b.kind() == Kind::Float;
-    if let (false, Some(a), Some(b)) = (floats, whole(a, scalar_a), whole(b, scalar_b)) {
+    if !floats && let (Some(a), Some(b)) = (whole(a, scalar_a), whole(b, scalar_b)) {
         let (by, scale) = ((a - b).abs(), b.abs() as f64);
-        return (by != 0 && !close(by as f64, scale)).then_some(By::Whole { by, scale });
+        return (by != 0 && !tolerance.allows(by as f64, scale)).then_some(By::Whole { by, scale });
     }
     if let (Some(a), Some(b)) = (real(a, scalar_a), real(b, scalar_b)) {
         return floats_differ(a, b, tolerance);
@@ -292,7 +303,7 @@ fn differ(a: &[u8], scalar_a: &Scalar, b: &[u8], scalar_b: &Scalar, tolerance: T
     if let (Some((re_a, im_a)), Some((re_b, im_b))) = (complex(a, scalar_a), complex(b, scalar_b)) {
         let (by, scale) = (re_a.distance(&re_b).hypot(im_a.distance(&im_b)), re_b.high.hypot(im_b.high));
         let same = re_a.equals(&re_b) && im_a.equals(&im_b);
-        return (!same && (!scale.is_finite() || !close(by, scale))).then_some(By::Real { by, scale });
+        return (!same && !tolerance.allows(by, scale)).then_some(By::Real { by, scale });
     }
     let same = match scalar_a.kind() {
         Kind::Str => codes(a, scalar_a).eq(codes(b, scalar_b)),

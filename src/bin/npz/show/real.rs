@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::natural::Natural;
 
 /// A float: its sign, and `mantissa * 2^exponent`.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Real {
     pub(crate) negative: bool,
     pub(crate) class: Class,
@@ -129,6 +129,16 @@ impl Real {
     /// The number of its highest bit.
     fn log2(&self) -> i32 {
         self.exponent + 63 - self.mantissa.leading_zeros() as i32
+    }
+
+    /// Whether they are the same number, of whatever widths.
+    pub(crate) fn equals(&self, other: &Real) -> bool {
+        match (self.class, other.class) {
+            (Class::Finite, Class::Finite) if self.is_zero() || other.is_zero() => self.is_zero() && other.is_zero(),
+            (Class::Finite, Class::Finite) => self.negative == other.negative && self.compare(other).is_eq(),
+            (Class::Infinite, Class::Infinite) => self.negative == other.negative,
+            _ => false,
+        }
     }
 
     /// By absolute value; neither is 0.
