@@ -14,6 +14,7 @@ mod extract;
 mod faults;
 mod interrupt;
 mod ls;
+mod odd;
 mod pack;
 mod plot;
 mod run;

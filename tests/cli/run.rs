@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -44,6 +45,11 @@ pub(crate) fn outcome(command: &mut Command) -> Outcome {
 
 pub(crate) fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Outcome {
     outcome(&mut npz(args))
+}
+
+/// A run that has ended by itself after 20 seconds; there is no exit code of one that is killed.
+pub(crate) fn in_time<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Outcome {
+    outcome(npz(args).timeout(Duration::from_secs(20)))
 }
 
 /// What a run that is fine prints.

@@ -10,8 +10,9 @@ use crate::console::{Console, Lines};
 use crate::elements::{Pull, in_c_order};
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{BLOCK, Entry, Input};
-use crate::leaves::leaves;
+use crate::leaves::all_leaves;
 use crate::progress::Progress;
+use crate::shape;
 use crate::text::text;
 
 #[derive(clap::Args)]
@@ -126,7 +127,7 @@ pub(crate) fn write_csv(
     check_csv(entry)?;
     let header = entry.header()?;
     let across = columns_count(&header);
-    if names && across > NAMED {
+    if names && (across > NAMED || values(header.dtype()).1 > LONGEST) {
         let text = format!("{}: {across} columns are too many to name", entry.key());
         return Err(Failure::new(Code::Unsupported, text));
     }
@@ -157,7 +158,7 @@ pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
         return Err(Failure::new(Code::Unsupported, text));
     }
     let zeros = [0; 16];
-    let scalars = leaves(header.dtype());
+    let scalars = all_leaves(header.dtype());
     let has_no_text = |size: usize| size > zeros.len();
     let unspeakable = scalars.iter().find(|leaf| {
         let (scalar, size) = (leaf.scalar, leaf.scalar.item_size());
@@ -168,54 +169,76 @@ pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
         let text = format!("{key}: {} has no form in CSV", leaf.scalar);
         return Err(Failure::new(Code::Unsupported, text));
     }
+    let without_bytes = scalars.iter().filter(|leaf| leaf.scalar.item_size() == 0).map(|leaf| leaf.count);
+    if without_bytes.fold(0, usize::saturating_add) > WITHOUT_BYTES {
+        let text = format!("{key}: more than {WITHOUT_BYTES} values of 0 bytes in each record have no form in CSV");
+        return Err(Failure::new(Code::Unsupported, text));
+    }
     if header.dtype().item_size() == 0 && header.count() > 0 {
         return Err(Failure::new(Code::Unsupported, format!("{key}: items of 0 bytes have no form in CSV")));
     }
     Ok(())
 }
 
+/// More values of 0 bytes are not written: they cost the file nothing.
+const WITHOUT_BYTES: usize = 1 << 12;
 /// More columns get no names.
 const NAMED: usize = 1 << 20;
+/// Nor do those whose names are longer together: a name of many bytes stands in the file once.
+const LONGEST: usize = 1 << 26;
 
 /// How many columns there are, or values in a record.
 fn columns_count(header: &Header) -> usize {
-    fn values(dtype: &Dtype) -> usize {
-        match dtype {
-            Dtype::Record(record) => {
-                record.fields().iter().map(|field| values(field.dtype())).fold(0, usize::saturating_add)
-            }
-            Dtype::Subarray(array) => array.shape().iter().fold(values(array.base()), |a, b| a.saturating_mul(*b)),
-            _ => 1,
-        }
-    }
     match header.shape() {
         [_, columns] => *columns,
-        _ => values(header.dtype()),
+        _ => values(header.dtype()).0,
+    }
+}
+
+/// How many values there are in an item, and the bytes of their names, about.
+fn values(dtype: &Dtype) -> (usize, usize) {
+    const INDEX: usize = 16;
+    match dtype {
+        Dtype::Record(record) => record.fields().iter().fold((0, 0), |(count, length), field| {
+            let (within, names) = values(field.dtype());
+            let names = within.saturating_mul(field.name().len() + 1).saturating_add(names);
+            (count.saturating_add(within), length.saturating_add(names))
+        }),
+        Dtype::Subarray(array) => {
+            let (within, names) = values(array.base());
+            let each = within.saturating_mul(INDEX).saturating_add(names);
+            (shape::nbytes(array.shape(), within), shape::nbytes(array.shape(), each))
+        }
+        _ => (1, 0),
     }
 }
 
 fn columns(header: &Header, key: &str) -> Vec<String> {
     match (header.dtype(), header.shape()) {
-        (Dtype::Record(record), _) => {
-            record.fields().iter().flat_map(|field| names(field.name(), field.dtype())).collect()
-        }
+        // Of a record, without the dot before the first name.
+        (dtype @ Dtype::Record(_), _) => names(dtype).iter().filter_map(|name| name.get(1..)).map(Into::into).collect(),
         (_, [_, columns]) => (0..*columns).map(|index| format!("c{index}")).collect(),
         _ => vec![key.into()],
     }
 }
 
-/// The columns of a field: more than one for a record or a sub-array in it.
-fn names(name: &str, dtype: &Dtype) -> Vec<String> {
+/// The ends of the names of the columns that a dtype is, each from its dot or bracket on.
+fn names(dtype: &Dtype) -> Vec<String> {
     match dtype {
         Dtype::Record(record) => {
-            let within = |field: &npzmap::Field| names(&format!("{name}.{}", field.name()), field.dtype());
+            let within = |field: &npzmap::Field| {
+                let ends = names(field.dtype()).into_iter();
+                ends.map(|end| format!(".{}{end}", field.name())).collect::<Vec<_>>()
+            };
             record.fields().iter().flat_map(within).collect()
         }
         Dtype::Subarray(array) => {
-            let count = array.shape().iter().product();
-            (0..count).flat_map(|index: usize| names(&format!("{name}[{index}]"), array.base())).collect()
+            let ends = names(array.base());
+            // Of nothing there may be any number.
+            let count = if ends.is_empty() { 0 } else { shape::count(array.shape()).unwrap_or(0) };
+            (0..count).flat_map(|index| ends.iter().map(move |end| format!("[{index}]{end}"))).collect()
         }
-        _ => vec![name.into()],
+        _ => vec![String::new()],
     }
 }
 
@@ -226,7 +249,7 @@ fn write_rows(
     csv: &mut csv::Writer<impl Write>,
     progress: &Progress,
 ) -> Result<()> {
-    let leaves = leaves(header.dtype());
+    let leaves = all_leaves(header.dtype());
     let (rows, items) = match header.shape() {
         [rows, columns] => (*rows, *columns),
         [rows] => (*rows, 1),

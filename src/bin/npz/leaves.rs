@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use npzmap::{ByteOrder, Dtype, Kind, Scalar};
 
+use crate::shape;
+
 /// Scalars of one kind, side by side in an item.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leaf {
@@ -15,10 +17,22 @@ pub(crate) struct Leaf {
 /// More of them are one leaf of bytes: 20 bytes of header can ask for any number.
 const MOST: usize = 4096;
 
-/// The leaves of an item; padding is none.
+/// The leaves of an item that have bytes; padding is none.
 pub(crate) fn leaves(dtype: &Dtype) -> Vec<Leaf> {
+    gather(dtype, &|scalar| scalar.item_size() > 0)
+}
+
+/// All leaves of an item, strings of no length among them.
+pub(crate) fn all_leaves(dtype: &Dtype) -> Vec<Leaf> {
+    gather(dtype, &|_| true)
+}
+
+/// Which scalars are leaves.
+type Takes<'t> = &'t dyn Fn(&Scalar) -> bool;
+
+fn gather(dtype: &Dtype, takes: Takes<'_>) -> Vec<Leaf> {
     let mut leaves = Vec::new();
-    collect(dtype, 0, &mut leaves);
+    collect(dtype, 0, takes, &mut leaves);
     let whole = Scalar::new(Kind::Void, dtype.item_size(), ByteOrder::NotApplicable);
     match whole {
         Some(scalar) if leaves.len() > MOST => vec![Leaf { offset: 0, scalar, count: 1 }],
@@ -26,25 +40,32 @@ pub(crate) fn leaves(dtype: &Dtype) -> Vec<Leaf> {
     }
 }
 
-fn collect(dtype: &Dtype, offset: usize, leaves: &mut Vec<Leaf>) {
+fn collect(dtype: &Dtype, offset: usize, takes: Takes<'_>, leaves: &mut Vec<Leaf>) {
     if leaves.len() > MOST {
         return;
     }
     match dtype {
-        Dtype::Scalar(scalar) => leaves.push(Leaf { offset, scalar: *scalar, count: 1 }),
+        Dtype::Scalar(scalar) if takes(scalar) => leaves.push(Leaf { offset, scalar: *scalar, count: 1 }),
         Dtype::Record(record) => {
             for field in record.fields() {
-                collect(field.dtype(), offset + field.offset(), leaves);
+                collect(field.dtype(), offset + field.offset(), takes, leaves);
             }
         }
         Dtype::Subarray(array) => {
-            let count = array.shape().iter().product();
+            let count = shape::count(array.shape()).unwrap_or(usize::MAX);
             if let Dtype::Scalar(scalar) = array.base() {
-                leaves.push(Leaf { offset, scalar: *scalar, count });
+                if takes(scalar) && count > 0 {
+                    leaves.push(Leaf { offset, scalar: *scalar, count });
+                }
                 return;
             }
-            for index in (0..count).take(MOST + 1) {
-                collect(array.base(), offset + index * array.base().item_size(), leaves);
+            for index in 0..count {
+                let before = leaves.len();
+                collect(array.base(), offset + index * array.base().item_size(), takes, leaves);
+                // Where one has none, none of them has; and enough is enough.
+                if leaves.len() == before {
+                    break;
+                }
             }
         }
         _ => {}

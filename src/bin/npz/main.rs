@@ -29,6 +29,7 @@ mod progress;
 mod row;
 mod safe;
 mod select;
+mod shape;
 mod show;
 mod stat;
 mod table;

@@ -8,6 +8,7 @@ mod index;
 mod items;
 mod json;
 mod natural;
+mod nothing;
 pub(crate) mod part;
 mod print;
 mod quoted;
@@ -64,7 +65,7 @@ pub(crate) struct Options {
     reading: Reading,
 }
 
-/// More items are not laid out: 200 bytes of header can ask for any number that have no bytes.
+/// More items are not laid out.
 const MOST_ITEMS: usize = 1 << 24;
 
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
@@ -121,17 +122,20 @@ fn show(
     }
     let shape = view.shape();
     let count = view.count().unwrap_or(usize::MAX);
-    let summary = !options.json && count > print::THRESHOLD;
+    let summary = !options.json && print::is_large(&shape);
     let shown: Vec<Shown> = shape.iter().map(|length| Shown::new(*length, summary)).collect();
-    // Of an array without elements, the lists that they would be in.
-    let mut filled = shown.iter().map(|axis| axis.count()).take_while(|count| *count > 0);
-    let parts = filled.try_fold(1, usize::checked_mul);
+    let parts = nothing::places(&shown);
     let size = dtype.item_size();
     let fits = |parts: &usize| {
         let bytes = parts.checked_mul(size.max(1)).filter(|_| options.json || *parts <= MOST_ITEMS);
         bytes.is_some_and(|bytes| options.reading.check("", bytes).is_ok())
     };
     if count > 0 || options.json {
+        let each = if count > 0 { nothing::within(dtype, !options.json) } else { 1 };
+        if parts.unwrap_or(usize::MAX).saturating_mul(each) > nothing::MOST {
+            let text = format!("more than {} values without bytes; name fewer by a slice or a field", nothing::MOST);
+            return Err(Failure::new(Code::Unreadable, format!("{}: {text}", options.file.display())));
+        }
         parts.filter(fits).ok_or_else(|| {
             let text =
                 format!("{count} values are too many to hold; name fewer by a slice, or raise --max-array-bytes");

@@ -49,7 +49,7 @@ impl Values {
         let nothing = Values { leaves: Vec::new(), unit: 1, item: 1, seen: 0, bools, texts };
         let Some(header) = header.filter(|header| !header.dtype().has_object()) else { return nothing };
         let mut leaves = leaves(header.dtype());
-        leaves.retain(|leaf| matches!(leaf.scalar.kind(), Kind::Bool | Kind::Str) && leaf.scalar.item_size() > 0);
+        leaves.retain(|leaf| matches!(leaf.scalar.kind(), Kind::Bool | Kind::Str));
         let item = header.dtype().item_size();
         match (header.dtype(), &mut leaves[..]) {
             (_, []) => nothing,

@@ -4,10 +4,11 @@ use npzmap::{Dtype, Field, Kind, Scalar};
 
 use super::float::{self, Floats};
 use super::items::Items;
-use super::print::{EDGE, THRESHOLD};
+use super::print::{self, EDGE};
 use super::quoted;
 use super::value;
 use crate::date::{self, NAT};
+use crate::shape;
 
 pub(super) enum Format<'a> {
     Scalar(&'a Scalar, Style),
@@ -70,10 +71,7 @@ impl<'a> Format<'a> {
                 let comma = if fields.len() == 1 { "," } else { "" };
                 format!("({}{comma})", fields.join(", "))
             }
-            Format::Subarray { shape, element, size } => {
-                let count: usize = shape.iter().product();
-                element.nested(item, shape, *size, count > THRESHOLD)
-            }
+            Format::Subarray { shape, element, size } => element.nested(item, shape, *size, print::is_large(shape)),
             Format::Void => quoted::void(item),
         }
     }
@@ -81,7 +79,7 @@ impl<'a> Format<'a> {
     /// A sub-array in one line.
     fn nested(&self, bytes: &[u8], shape: &[usize], size: usize, summary: bool) -> String {
         let Some((length, inner)) = shape.split_first() else { return self.text(bytes) };
-        let piece = inner.iter().product::<usize>() * size;
+        let piece = shape::nbytes(inner, size);
         let one = |index: usize| self.nested(&bytes[index * piece..(index + 1) * piece], inner, size, summary);
         let parts: Vec<_> = if summary && *length > 2 * EDGE {
             let (head, tail) = ((0..EDGE).map(one), (length - EDGE..*length).map(one));

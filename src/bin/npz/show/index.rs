@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::shape;
+
 /// A part of an array: where it begins, and its axes.
 #[derive(Clone, Debug)]
 pub(super) struct View {
@@ -78,10 +80,7 @@ impl View {
 
     /// The number of its elements; none if they cannot be counted.
     pub(super) fn count(&self) -> Option<usize> {
-        if self.axes.iter().any(|axis| axis.length == 0) {
-            return Some(0);
-        }
-        self.axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.length))
+        shape::count(&self.shape())
     }
 
     pub(super) fn take(self, index: &Index) -> Result<View, String> {

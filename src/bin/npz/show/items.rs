@@ -2,6 +2,8 @@
 
 use npzmap::{Dtype, Field, Subarray};
 
+use crate::shape;
+
 #[derive(Clone)]
 pub(super) struct Items<'a> {
     bytes: &'a [u8],
@@ -24,7 +26,8 @@ impl<'a> Items<'a> {
     /// The elements of the sub-arrays that these items are.
     pub(super) fn elements(&self, array: &'a Subarray) -> Items<'a> {
         let mut axes = self.axes.clone();
-        axes.push((array.shape().iter().product(), array.base().item_size()));
+        // Too many to be counted have no bytes to look at.
+        axes.push((shape::count(array.shape()).unwrap_or(usize::MAX), array.base().item_size()));
         Items { axes, dtype: array.base(), ..self.clone() }
     }
 

@@ -8,6 +8,7 @@ use super::quoted;
 use super::real::{Class, Real};
 use super::value;
 use crate::date::{self, NAT};
+use crate::shape;
 
 /// Lists of lists, as deep as there are axes.
 #[derive(Clone, Copy)]
@@ -21,7 +22,7 @@ impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Nested { shape, bytes, dtype } = *self;
         if let Some((length, shape)) = shape.split_first() {
-            let piece = shape.iter().product::<usize>() * dtype.item_size();
+            let piece = shape::nbytes(shape, dtype.item_size());
             let parts = (0..*length).map(|index| &bytes[index * piece..(index + 1) * piece]);
             return to.collect_seq(parts.map(|bytes| Nested { shape, bytes, dtype }));
         }

@@ -1,12 +1,19 @@
 //! The layout of an array: brackets, line breaks, and what is left out of a large one.
 
+use crate::shape;
+
 /// More elements than this are summarised.
-pub(super) const THRESHOLD: usize = 1000;
+const THRESHOLD: usize = 1000;
 /// Of a summarised axis, so many at each end are shown.
 pub(super) const EDGE: usize = 3;
 /// Lines are broken at this column.
 const LINE_WIDTH: isize = 75;
 const SUMMARY: &str = "...";
+
+/// Whether an array is summarised.
+pub(super) fn is_large(shape: &[usize]) -> bool {
+    shape::count(shape).is_none_or(|count| count > THRESHOLD)
+}
 
 /// The indices of an axis that are shown.
 #[derive(Clone, Copy)]

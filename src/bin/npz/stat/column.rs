@@ -3,6 +3,8 @@
 use npzmap::half::{bf16, f16};
 use npzmap::{ByteOrder, Dtype, Header, Kind, Scalar};
 
+use crate::shape;
+
 /// Scalars at one place of each item.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
@@ -53,7 +55,7 @@ fn collect(dtype: &Dtype, at: &Column, columns: &mut Vec<Column>) -> Option<()> 
             }
         }
         Dtype::Subarray(array) => {
-            let count = array.shape().iter().try_fold(1_usize, |count, length| count.checked_mul(*length))?;
+            let count = shape::count(array.shape()).unwrap_or(usize::MAX);
             match array.base() {
                 Dtype::Scalar(_) => collect(array.base(), &Column { count, ..at.clone() }, columns)?,
                 // Records in a sub-array: a column for each of them, named by its index.
