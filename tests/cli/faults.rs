@@ -198,6 +198,10 @@ fn threads_that_are_not_granted_are_not_needed() {
     let folder = Folder::new();
     let path = folder.write("a.npz", fs::read("tests/data/model-batch.npz").unwrap());
     let (out, npz) = (folder.at("out.npz"), copied(&folder));
+    let fork = ["sh", "-c", "(exit 0); exit $?"];
+    assert_eq!(by_nobody(Command::new(fork[0]).args(&fork[1..])).code, 0);
+    let limited = by_nobody(Command::new("prlimit").arg("--nproc=1").args(fork));
+    assert_ne!(limited.code, 0, "the limit does not hold");
     for args in [
         &["check", &path] as &[&str],
         &["stat", &path],
@@ -205,7 +209,7 @@ fn threads_that_are_not_granted_are_not_needed() {
         &["align", "--dry-run", &path, "-o", &out],
         &["diff", "--full", &path, &path],
     ] {
-        // No thread beside the first.
+        // No thread beside the first; nor a process, which is counted with them.
         let outcome = by_nobody(Command::new("prlimit").args(["--nproc=1", &npz]).args(args));
         assert_eq!((outcome.code, outcome.text()), (0, run(args).text()), "{args:?} {}", outcome.errors);
     }
