@@ -168,6 +168,74 @@ fn memory_that_is_not_granted_is_exit_code_3_and_names_the_member() {
     assert_eq!((outcome.code, &*outcome.errors), (0, ""));
     let outcome = limited(KIB, &["check", &path]);
     assert_eq!((outcome.code, &*outcome.errors), (0, ""));
+    for command in ["show", "plot"] {
+        let outcome = limited(KIB, &[command, &path, "x"]);
+        assert_eq!((outcome.code, outcome.out.len()), (3, 0), "{command} {}", outcome.errors);
+        assert!(outcome.errors.contains("x: no memory for "), "{command} {}", outcome.errors);
+    }
+}
+
+/// A plain file of a gibibyte of zeros, which takes no place on the disk.
+#[cfg(target_os = "linux")]
+fn gibibyte(folder: &Folder, name: &str, descr: &str, order: &str, shape: &str) -> String {
+    let text = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}");
+    let path = folder.write(name, forge::preamble((1, 0), format!("{text:117}\n")));
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() + (1 << 30)).unwrap();
+    path
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_item_or_a_row_that_memory_is_not_granted_for_is_exit_code_3_on_every_road() {
+    const LENGTH: usize = 1 << 30;
+    const KIB: u32 = 400 << 10;
+    let folder = Folder::new();
+    let plain = gibibyte(&folder, "plain.npy", "'|u1'", "False", &format!("({LENGTH},)"));
+    let row = gibibyte(&folder, "row.npy", "'|u1'", "False", &format!("(1, {LENGTH})"));
+    let record = |name| gibibyte(&folder, name, &format!("[('a', '|b1', ({LENGTH},))]"), "False", "(1,)");
+    let (item, other) = (record("item.npy"), record("other.npy"));
+    let rows = gibibyte(&folder, "rows.npy", "'|u1'", "True", &format!("(2, {})", LENGTH / 2));
+    let csv = folder.at("out.csv");
+    let mut table = "\n".repeat(3000);
+    table.insert_str(0, &"x".repeat(100_000));
+    let table = folder.write("table.csv", table.replace('\n', "y\n"));
+    let tensors = folder.write("tensors.safetensors", 90_000_000_u64.to_le_bytes());
+    File::options().write(true).open(&tensors).unwrap().set_len(100_000_000).unwrap();
+    let out = folder.at("out.npz");
+    for (kib, what, bytes, args) in [
+        (KIB, "plain", LENGTH, &["show", "--json", &plain] as &[&str]),
+        (KIB, "item", LENGTH, &["show", &item]),
+        (KIB, "item", LENGTH, &["show", "--json", "--field", "a", &item]),
+        (KIB, "item", LENGTH, &["stat", &item]),
+        (KIB, "item", LENGTH, &["diff", &item, &other]),
+        (KIB, "item", LENGTH, &["cat", "--csv", &item]),
+        (KIB, "row", LENGTH, &["cat", "--csv", &row]),
+        (KIB, "row", LENGTH, &["convert", &row, &csv]),
+        // What is fetched, and what is made of it.
+        (KIB, "rows", LENGTH / 2, &["cat", "--raw", &rows]),
+        (800 << 10, "rows", LENGTH / 2, &["cat", "--raw", &rows]),
+        (KIB, &table, 3000 * 400_004, &["pack", "--header=no", &table, "-o", &out]),
+        (64 << 10, &tensors, 90_000_000, &["convert", &tensors, &out]),
+    ] {
+        let outcome = limited(kib, args);
+        assert_eq!(outcome.code, 3, "{args:?} {}", outcome.errors);
+        assert_eq!(outcome.errors, format!("npz: {what}: no memory for {bytes} bytes\n"), "{args:?}");
+    }
+    // What check finds is what it prints.
+    let outcome = limited(KIB, &["check", &item]);
+    assert_eq!((outcome.code, &*outcome.errors), (3, ""));
+    let found: Vec<_> = outcome.lines()[1].split('\t').collect();
+    assert_eq!((found[1], found[4]), ("item", "no memory for 1073741824 bytes"));
+    // Where it is granted, the figures of an item take little beside it.
+    const BOOLS: usize = 48 << 20;
+    let descr = format!("[('a', '|b1', ({BOOLS},))]");
+    let item = folder.write("bools.npy", forge::npy(&descr, "(1,)", &vec![1; BOOLS]));
+    let outcome = limited(300 << 10, &["stat", "--json", "--no-histogram", &item]);
+    assert_eq!((outcome.code, &*outcome.errors), (0, ""));
+    let column = &outcome.json()["arrays"][0];
+    assert_eq!((&column["true"], &column["false"]), (&BOOLS.into(), &0.into()));
+    assert!(!Path::new(&csv).exists() && !Path::new(&out).exists());
 }
 
 /// A copy of `npz` that everybody may run, in a folder that everybody may look into.

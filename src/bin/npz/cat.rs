@@ -143,7 +143,7 @@ pub(crate) fn write_csv(
         }
         // Without elements there may be any number of rows, or of columns.
         if header.count() > 0 {
-            write_rows(&entry.key(), header, elements, &mut csv, progress)?;
+            write_rows(entry, header, elements, &mut csv, progress)?;
         }
         Ok(csv.flush()?)
     })
@@ -243,7 +243,7 @@ fn names(dtype: &Dtype) -> Vec<String> {
 }
 
 fn write_rows(
-    key: &str,
+    entry: &Entry<'_>,
     header: &Header,
     elements: &mut dyn Pull,
     csv: &mut csv::Writer<impl Write>,
@@ -256,14 +256,15 @@ fn write_rows(
         _ => (1, 1),
     };
     let size = header.dtype().item_size();
-    let mut row = vec![0; items * size];
+    let mut row = entry.zeroed(items * size)?;
     for number in 0..rows {
         elements.pull(&mut row)?;
         for item in row.chunks_exact(size.max(1)) {
             for leaf in &leaves {
                 for range in leaf.ranges() {
                     let field = text(&item[range], &leaf.scalar).ok_or_else(|| {
-                        let text = format!("{key}: row {number} has no valid {}; `npz check` tells where", leaf.scalar);
+                        let (key, scalar) = (entry.key(), leaf.scalar);
+                        let text = format!("{key}: row {number} has no valid {scalar}; `npz check` tells where");
                         Failure::new(Code::Unreadable, text)
                     })?;
                     csv.write_field(field).map_err(output)?;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use npzmap::{Duplicates, Error, Escaped};
+use npzmap::{Duplicates, Error, ErrorKind, Escaped};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -112,9 +112,7 @@ fn open(path: &Path, reading: &Reading) -> Result<Input> {
 }
 
 fn note(problems: &mut Problems, faults: &[Fault]) {
-    if !faults.is_empty() {
-        problems.note(Code::Found);
-    }
+    faults.iter().for_each(|fault| problems.note(fault.code));
 }
 
 #[derive(Serialize)]
@@ -133,12 +131,16 @@ struct Fault {
     rule: Option<&'static str>,
     offset: Option<u64>,
     problem: String,
+    #[serde(skip)]
+    code: Code,
 }
 
 impl Fault {
     fn of(member: &str, error: &Error) -> Self {
         let kind = error.kind();
-        Fault { member: Some(member.into()), rule: kind.rule(), offset: error.offset(), problem: explain(kind) }
+        // What the system does not grant is no problem of the file.
+        let code = if matches!(kind, ErrorKind::OutOfMemory { .. }) { Code::Unreadable } else { Code::Found };
+        Fault { member: Some(member.into()), rule: kind.rule(), offset: error.offset(), problem: explain(kind), code }
     }
 
     fn cells(&self, path: &Path) -> Vec<Cell> {
@@ -160,7 +162,7 @@ fn unreadable(failure: &Failure) -> Fault {
         Failure::Archive(error) => (error.kind().rule(), error.offset(), explain(error.kind())),
         other => (None, None, other.to_string()),
     };
-    Fault { member: None, rule, offset, problem }
+    Fault { member: None, rule, offset, problem, code: failure.code() }
 }
 
 /// The number of members, and what is wrong with them, in their order.

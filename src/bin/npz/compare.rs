@@ -100,25 +100,30 @@ pub(crate) fn compare(
     progress: &Progress,
 ) -> Result<Differences> {
     let (header_a, header_b) = (a.header()?, b.header()?);
+    let (size_a, size_b) = (header_a.dtype().item_size(), header_b.dtype().item_size());
     // An item of each is held.
-    reading.check(&a.key(), header_a.dtype().item_size().saturating_add(header_b.dtype().item_size()))?;
+    reading.check(&a.key(), size_a.saturating_add(size_b))?;
+    let items = (BLOCK / size_a.max(size_b).max(1)).clamp(1, header_a.count().max(1));
+    let blocks = &mut (a.zeroed(items * size_a)?, b.zeroed(items * size_b)?);
+    let mut run = |header_a: &Header, a: &mut dyn Pull, header_b: &Header, b: &mut dyn Pull| {
+        pairs((header_a, a), (header_b, b), blocks, tolerance, progress)
+    };
     let both = header_a.order() == Order::Fortran && header_b.order() == Order::Fortran;
     if both || (is_c(&header_a) && is_c(&header_b)) {
         // The same order: as they lie.
         return a.stream_elements(|header_a, stream_a| {
-            b.stream_elements(|header_b, stream_b| pairs(header_a, stream_a, header_b, stream_b, tolerance, progress))
+            b.stream_elements(|header_b, stream_b| run(header_a, stream_a, header_b, stream_b))
         });
     }
     in_c_order(a, reading, |header_a, pull_a| {
-        in_c_order(b, reading, |header_b, pull_b| pairs(header_a, pull_a, header_b, pull_b, tolerance, progress))
+        in_c_order(b, reading, |header_b, pull_b| run(header_a, pull_a, header_b, pull_b))
     })
 }
 
 fn pairs(
-    header_a: &Header,
-    a: &mut dyn Pull,
-    header_b: &Header,
-    b: &mut dyn Pull,
+    (header_a, a): (&Header, &mut dyn Pull),
+    (header_b, b): (&Header, &mut dyn Pull),
+    (block_a, block_b): &mut (Vec<u8>, Vec<u8>),
     tolerance: Tolerance,
     progress: &Progress,
 ) -> Result<Differences> {
@@ -128,8 +133,7 @@ fn pairs(
     if size_a == 0 || size_b == 0 {
         return Ok(differences);
     }
-    let items = (BLOCK / size_a.max(size_b)).clamp(1, left.max(1));
-    let (mut block_a, mut block_b) = (vec![0; items * size_a], vec![0; items * size_b]);
+    let items = block_a.len() / size_a;
     let pairs: Vec<_> = leaves(header_a.dtype()).into_iter().zip(leaves(header_b.dtype())).collect();
     let same = header_a.dtype() == header_b.dtype();
     while left > 0 {

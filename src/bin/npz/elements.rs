@@ -43,7 +43,7 @@ pub(crate) fn in_c_order<T>(
         let inner = header.nbytes() / header.shape()[0];
         let block = (HELD / inner).clamp(1, header.shape()[0]);
         let rows = |from: usize, count: usize| gather(entry, &header, at, from, count);
-        return work(&header, &mut Turned::new(&header, block, &rows));
+        return work(&header, &mut Turned::new(entry, &header, block, &rows));
     }
     reading.check(&entry.key(), header.nbytes())?;
     let bytes = entry.stream_elements(|header, stream| {
@@ -51,7 +51,7 @@ pub(crate) fn in_c_order<T>(
         stream.pull(&mut bytes).map(|()| bytes)
     })?;
     let all = std::cell::Cell::new(bytes);
-    work(&header, &mut Turned::new(&header, header.shape()[0], &|_, _| Ok(all.take())))
+    work(&header, &mut Turned::new(entry, &header, header.shape()[0], &|_, _| Ok(all.take())))
 }
 
 /// What is read at once where the parts of short columns are picked out.
@@ -67,7 +67,7 @@ fn gather(entry: &Entry<'_>, header: &Header, at: u64, from: usize, count: usize
     for (group, pieces) in bytes.chunks_mut(together * part).enumerate() {
         let offset = at + (group * together * column + from * item) as u64;
         let columns = pieces.len() / part;
-        span.resize((columns - 1) * column + part, 0);
+        entry.resize(&mut span, (columns - 1) * column + part)?;
         entry.read_exact_at(offset, &mut span)?;
         for (to, from) in pieces.chunks_exact_mut(part).zip(span.chunks(column)) {
             to.copy_from_slice(&from[..part]);
@@ -80,6 +80,7 @@ type Rows<'r> = &'r dyn Fn(usize, usize) -> Result<Vec<u8>>;
 
 /// A Fortran array by blocks of rows, each turned round piece by piece.
 struct Turned<'r> {
+    entry: &'r Entry<'r>,
     /// The header's, axis 0 first.
     shape: Vec<usize>,
     item: usize,
@@ -96,11 +97,11 @@ struct Turned<'r> {
 }
 
 impl<'r> Turned<'r> {
-    fn new(header: &Header, block: usize, rows: Rows<'r>) -> Self {
+    fn new(entry: &'r Entry<'r>, header: &Header, block: usize, rows: Rows<'r>) -> Self {
         let (shape, item) = (header.shape().to_vec(), header.dtype().item_size());
         let (held, turned) = (Vec::new(), Vec::new());
         let (fetched, held_rows, turned_rows, position) = (0, 0, 0, 0);
-        Turned { shape, item, rows, block, fetched, held, held_rows, turned_rows, turned, position }
+        Turned { entry, shape, item, rows, block, fetched, held, held_rows, turned_rows, turned, position }
     }
 
     /// The next rows.
@@ -114,6 +115,7 @@ impl<'r> Turned<'r> {
         let inner: usize = self.shape[1..].iter().product();
         let rows = (TURNED / (inner * self.item)).clamp(1, self.held_rows - self.turned_rows);
         self.turned.clear();
+        self.entry.reserve(&mut self.turned, rows * inner * self.item)?;
         // Axis 0 is the fastest in the file, the last axis here.
         let lengths = &self.shape[1..];
         let strides = lengths.iter().scan(self.held_rows, |stride, length| {

@@ -123,6 +123,12 @@ pub(crate) fn begins_as_array(path: &Path) -> bool {
     is_file && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x93NUMPY"
 }
 
+/// Zeros, if the system has so much memory.
+pub(crate) fn zeroed(count: usize) -> npzmap::Result<Vec<u8>> {
+    let bytes = bytemuck::allocation::try_zeroed_vec(count);
+    bytes.map_err(|()| ErrorKind::OutOfMemory { bytes: count as u64 }.into())
+}
+
 impl<'a> Entry<'a> {
     pub(crate) fn key(&self) -> Cow<'a, str> {
         match self {
@@ -182,8 +188,19 @@ impl<'a> Entry<'a> {
 
     /// Zeros, if the system has so much memory; an error says for what.
     pub(crate) fn zeroed(&self, count: usize) -> Result<Vec<u8>> {
-        let bytes = bytemuck::allocation::try_zeroed_vec(count);
-        bytes.map_err(|()| self.unreadable(&ErrorKind::OutOfMemory { bytes: count as u64 }))
+        zeroed(count).map_err(|error| self.unreadable(&error))
+    }
+
+    /// Bytes of another length, if the system has so much memory.
+    pub(crate) fn resize(&self, bytes: &mut Vec<u8>, count: usize) -> Result<()> {
+        self.reserve(bytes, count.saturating_sub(bytes.len()))?;
+        bytes.resize(count, 0);
+        Ok(())
+    }
+
+    /// Room for so many more bytes.
+    pub(crate) fn reserve(&self, bytes: &mut Vec<u8>, more: usize) -> Result<()> {
+        bytes.try_reserve_exact(more).map_err(|_| self.unreadable(&ErrorKind::OutOfMemory { bytes: more as u64 }))
     }
 
     fn unreadable(&self, error: &dyn std::fmt::Display) -> Failure {

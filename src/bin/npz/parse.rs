@@ -91,7 +91,8 @@ impl Csv {
     }
 
     pub(crate) fn encode(self) -> Result<Encoded, String> {
-        let mut bytes = Vec::with_capacity(self.nbytes());
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.nbytes()).map_err(|_| format!("no memory for {} bytes", self.nbytes()))?;
         for (index, row) in self.rows.iter().enumerate() {
             for (column, cell) in row.iter().enumerate() {
                 let encoded = encode(cell, &self.scalar, &mut bytes);

@@ -126,7 +126,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         (_, Some(offset)) => Part::stored(&header, &entry, offset),
         (Entry::Member(member), None) => {
             content = member.bytes()?;
-            Part::held(&header, &content)
+            Part::held(&header, &entry, &content)
         }
         (Entry::Plain(_), None) => return Err(Failure::new(Code::Unreadable, "no elements")),
     };

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype as Tensor, Metadata, TensorInfo};
 use crate::args::Reading;
 use crate::elements::in_c_order;
 use crate::exit::{Code, Failure, Result};
-use crate::input::{BLOCK, Entry};
+use crate::input::{BLOCK, Entry, zeroed};
 use crate::progress::Progress;
 use crate::select::Select;
 
@@ -154,7 +154,7 @@ impl Tensors {
         if length > LONGEST_HEADER || length + 8 > size {
             return Err(corrupt(format!("not safetensors: its header would have {length} bytes")));
         }
-        let mut header = vec![0; length as usize];
+        let mut header = zeroed(length as usize).map_err(|error| corrupt(error.to_string()))?;
         source.read_exact_at(8, &mut header).map_err(Failure::file(path))?;
         let metadata: Metadata =
             serde_json::from_slice(&header).map_err(|error| corrupt(format!("safetensors header: {error}")))?;

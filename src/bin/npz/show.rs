@@ -26,7 +26,7 @@ use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
 use format::{Among, Format};
-use gather::Elements;
+use gather::{Elements, Place};
 use index::Index;
 use items::Items;
 use print::Shown;
@@ -81,17 +81,17 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     entry.access_in_map()?; // refuses pickled objects
     let header = entry.header()?;
     let content;
-    let elements = match (&entry, entry.payload_offset()?) {
-        (_, Some(offset)) => Elements::Stored { entry: &entry, offset },
+    let place = match (&entry, entry.payload_offset()?) {
+        (_, Some(offset)) => Place::Stored { offset },
         (Entry::Member(member), None) => {
             content = member.bytes()?;
-            Elements::Held { content: &content, offset: header.preamble_size() }
+            Place::Held { content: &content, offset: header.preamble_size() }
         }
         (Entry::Plain(_), None) => return Err(usage(options, "no elements")),
     };
     let key = entry.key();
     let key = matches!(entry, Entry::Member(_)).then_some(&*key);
-    show(options, console, key, slice.as_deref(), &header, &elements)?;
+    show(options, console, key, slice.as_deref(), &header, &Elements { entry: &entry, place })?;
     Ok(Problems::default())
 }
 

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use super::Fault;
 use super::values::Values;
 use crate::args::Reading;
-use crate::exit::Failure;
-use crate::input::Entry;
+use crate::exit::{Code, Failure};
+use crate::input::{Entry, zeroed};
 use crate::progress::Progress;
 
 /// What a thread reads of a stored member before it takes the next part.
@@ -49,7 +49,8 @@ pub(super) fn inspect(entry: &Entry<'_>, quick: bool, reading: &Reading, progres
     let mut values = Values::new(header.as_ref());
     if let Err(failure) = reading.check(&key, values.unit()) {
         // The content is still held against its CRC.
-        faults.push(Fault { member: Some(key.to_string()), rule: Some("L5"), offset, problem: failure.to_string() });
+        let problem = failure.to_string();
+        faults.push(Fault { member: Some(key.to_string()), rule: Some("L5"), offset, problem, code: Code::Found });
         values = Values::new(None);
     }
     let checked = match (offset, header.as_ref()) {
@@ -114,7 +115,7 @@ fn check_stored(
 
 fn read(entry: &Entry<'_>, range: Range<u64>, values: &mut Values, progress: &Progress) -> Result<Hasher, Error> {
     let mut crc = Hasher::new();
-    let mut block = vec![0; values.block(range.end - range.start)];
+    let mut block = zeroed(values.block(range.end - range.start))?;
     let mut at = range.start;
     while at < range.end {
         let count = block.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
@@ -137,7 +138,7 @@ fn check_decoded(entry: &Entry<'_>, values: &mut Values, progress: &Progress) ->
         };
     }
     entry.stream_elements(|_, stream| {
-        let mut block = vec![0; values.block(stream.left())];
+        let mut block = zeroed(values.block(stream.left()))?;
         while stream.left() > 0 {
             let count = block.len().min(usize::try_from(stream.left()).unwrap_or(usize::MAX));
             let block = &mut block[..count];

@@ -5,10 +5,16 @@ use super::print::Shown;
 use crate::exit::{Code, Failure, Result};
 use crate::input::Entry;
 
-/// Where the elements of an array are.
-pub(super) enum Elements<'a> {
+/// The elements of an array.
+pub(super) struct Elements<'a> {
+    pub(super) entry: &'a Entry<'a>,
+    pub(super) place: Place<'a>,
+}
+
+/// Where they are.
+pub(super) enum Place<'a> {
     /// In the file, from this byte on.
-    Stored { entry: &'a Entry<'a>, offset: u64 },
+    Stored { offset: u64 },
     /// In memory: the content of a compressed member, its elements from this byte on.
     Held { content: &'a [u8], offset: usize },
 }
@@ -18,9 +24,9 @@ const AT_ONCE: usize = 1 << 16;
 
 impl Elements<'_> {
     fn read(&self, from: usize, bytes: &mut [u8]) -> Result<()> {
-        match self {
-            Elements::Stored { entry, offset } => entry.read_exact_at(offset + from as u64, bytes),
-            Elements::Held { content, offset } => {
+        match self.place {
+            Place::Stored { offset } => self.entry.read_exact_at(offset + from as u64, bytes),
+            Place::Held { content, offset } => {
                 let found = content.get(offset + from..).and_then(|found| found.get(..bytes.len()));
                 let found =
                     found.ok_or_else(|| Failure::new(Code::Unreadable, "the array is shorter than its header says"))?;
@@ -34,7 +40,7 @@ impl Elements<'_> {
     /// they touch.
     pub(super) fn gather(&self, view: &View, item: usize, shown: &[Shown]) -> Result<Vec<u8>> {
         let count: usize = shown.iter().map(|axis| axis.count()).product();
-        let mut bytes = vec![0; count * item];
+        let mut bytes = self.entry.zeroed(count * item)?;
         if bytes.is_empty() {
             return Ok(bytes);
         }
@@ -63,7 +69,7 @@ impl Elements<'_> {
             for first in (0..shown_last.count()).step_by(length) {
                 let length = length.min(shown_last.count() - first);
                 let lowest = if stride < 0 { first + length - 1 } else { first };
-                run.resize(length * item, 0);
+                self.entry.resize(&mut run, length * item)?;
                 self.read(from.wrapping_add_signed(shown_last.index(lowest) as isize * stride), &mut run)?;
                 for (position, found) in run.chunks_exact(item).enumerate() {
                     let number = if stride < 0 { lowest - position } else { first + position };

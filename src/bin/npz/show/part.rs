@@ -5,7 +5,7 @@ use std::ops::Range;
 use npzmap::{Dtype, Header};
 
 use super::field;
-use super::gather::Elements;
+use super::gather::{Elements, Place};
 use super::index::{Index, View};
 use super::print::Shown;
 use crate::exit::Result;
@@ -28,13 +28,14 @@ impl<'a> Part<'a> {
     /// All of an array whose elements lie in a file.
     pub(crate) fn stored(header: &'a Header, entry: &'a Entry<'a>, offset: u64) -> Self {
         let (view, dtype) = field::whole(header);
-        Part { elements: Elements::Stored { entry, offset }, view, dtype }
+        Part { elements: Elements { entry, place: Place::Stored { offset } }, view, dtype }
     }
 
     /// All of an array whose content is in memory.
-    pub(crate) fn held(header: &'a Header, content: &'a [u8]) -> Self {
+    pub(crate) fn held(header: &'a Header, entry: &'a Entry<'a>, content: &'a [u8]) -> Self {
         let (view, dtype) = field::whole(header);
-        Part { elements: Elements::Held { content, offset: header.preamble_size() }, view, dtype }
+        let place = Place::Held { content, offset: header.preamble_size() };
+        Part { elements: Elements { entry, place }, view, dtype }
     }
 
     pub(crate) fn field(self, path: &str) -> Result<Self, String> {

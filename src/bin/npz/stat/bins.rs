@@ -71,24 +71,25 @@ impl Bins {
     /// Counts the elements of items.
     pub(crate) fn add(&self, column: &Column, items: &[u8], scratch: &mut Scratch, counts: &mut [u64]) {
         let Scratch { picked, reals, wholes } = scratch;
-        let bytes = column.pick(items, picked);
-        match column.scalar.kind() {
-            Kind::Float | Kind::Void => {
-                column.reals(bytes, reals);
-                self.count(reals.iter().copied(), counts);
-            }
-            Kind::Complex => {
-                column.reals(bytes, reals);
-                let (pairs, _) = reals.as_chunks();
-                self.count(pairs.iter().map(|[re, im]: &[f64; 2]| re.hypot(*im)), counts);
-            }
-            kind => {
-                column.wholes(bytes, wholes);
-                let dates = matches!(kind, Kind::Datetime | Kind::Timedelta);
-                let there = wholes.iter().filter(|value| !dates || **value != i64::MIN);
-                match column.bias() {
-                    0 => self.count(there.map(|value| *value as f64), counts),
-                    _ => self.count(there.map(|value| (*value ^ i64::MIN) as u64 as f64), counts),
+        for bytes in column.pieces(items, picked) {
+            match column.scalar.kind() {
+                Kind::Float | Kind::Void => {
+                    column.reals(bytes, reals);
+                    self.count(reals.iter().copied(), counts);
+                }
+                Kind::Complex => {
+                    column.reals(bytes, reals);
+                    let (pairs, _) = reals.as_chunks();
+                    self.count(pairs.iter().map(|[re, im]: &[f64; 2]| re.hypot(*im)), counts);
+                }
+                kind => {
+                    column.wholes(bytes, wholes);
+                    let dates = matches!(kind, Kind::Datetime | Kind::Timedelta);
+                    let there = wholes.iter().filter(|value| !dates || **value != i64::MIN);
+                    match column.bias() {
+                        0 => self.count(there.map(|value| *value as f64), counts),
+                        _ => self.count(there.map(|value| (*value ^ i64::MIN) as u64 as f64), counts),
+                    }
                 }
             }
         }

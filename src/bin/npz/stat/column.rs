@@ -22,6 +22,9 @@ pub(crate) struct Column {
 /// More fields get no figures: 20 bytes of header can ask for any number.
 const MOST: usize = 1024;
 
+/// Bytes of scalars that are looked at together.
+const PIECE: usize = 1 << 20;
+
 /// The columns of an array; none if there are too many.
 pub(crate) fn columns(header: &Header, bf16: bool) -> Option<Vec<Column>> {
     let mut columns = Vec::new();
@@ -85,11 +88,20 @@ impl Column {
         Column { field: None, scalar, bf16, offset: 0, count: 1, item: scalar.item_size() }
     }
 
-    /// Its scalars, one after the other.
-    pub(crate) fn pick<'a>(&self, items: &'a [u8], picked: &'a mut Vec<u8>) -> &'a [u8] {
+    /// Its scalars, one after the other; those of one item, which may be all there are, in pieces of so many that their
+    /// numbers take little memory.
+    pub(crate) fn pieces<'a>(&self, items: &'a [u8], picked: &'a mut Vec<u8>) -> impl Iterator<Item = &'a [u8]> {
+        let size = self.scalar.item_size().max(1);
+        self.pick(items, picked).chunks((PIECE / size).max(1) * size)
+    }
+
+    fn pick<'a>(&self, items: &'a [u8], picked: &'a mut Vec<u8>) -> &'a [u8] {
         let size = self.scalar.item_size() * self.count;
         if size == self.item {
             return items;
+        }
+        if items.len() == self.item {
+            return items.get(self.offset..self.offset + size).unwrap_or_default();
         }
         picked.clear();
         let places = items.chunks_exact(self.item.max(1));

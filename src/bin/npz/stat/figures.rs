@@ -94,7 +94,7 @@ impl Figures {
             Kind::Bool | Kind::Int | Kind::UInt | Kind::Datetime | Kind::Timedelta => {
                 Figures::Wholes(Wholes::default())
             }
-            Kind::Str | Kind::Bytes => Figures::Texts(Texts::default()),
+            Kind::Str | Kind::Bytes if column.scalar.item_size() <= Texts::LONGEST => Figures::Texts(Texts::default()),
             _ => Figures::Opaque,
         }
     }
@@ -102,7 +102,13 @@ impl Figures {
     /// Those of the items of one block.
     pub(super) fn of(column: &Column, items: &[u8], scratch: &mut Scratch) -> Self {
         let Scratch { picked, reals, wholes } = scratch;
-        let bytes = column.pick(items, picked);
+        let mut pieces = column.pieces(items, picked).map(|bytes| Figures::of_piece(column, bytes, reals, wholes));
+        let mut figures = pieces.next().unwrap_or_else(|| Figures::none(column));
+        pieces.for_each(|next| figures.merge(next));
+        figures
+    }
+
+    fn of_piece(column: &Column, bytes: &[u8], reals: &mut Vec<f64>, wholes: &mut Vec<i64>) -> Self {
         match Figures::none(column) {
             Figures::Reals(_) => {
                 let beyond = column.reals(bytes, reals);
@@ -276,6 +282,9 @@ impl Wholes {
 }
 
 impl Texts {
+    /// Longer ones have no figures: the first and the last would be held, as numbers.
+    const LONGEST: usize = 16 << 20;
+
     /// Those of so many that have no bytes.
     pub(super) fn empty(count: u64) -> Self {
         let mut texts = Texts::default();

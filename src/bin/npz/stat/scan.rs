@@ -69,7 +69,7 @@ pub(super) fn scan<P: Pass>(
     let mut found = pass.begin();
     let Some(offset) = stored(entry, header)?.filter(|_| header.nbytes() > 0) else {
         return entry.stream_elements(|header, stream| {
-            let mut bytes = vec![0; sizes.task.min(header.nbytes())];
+            let mut bytes = entry.zeroed(sizes.task.min(header.nbytes()))?;
             let (mut left, mut scratch) = (header.nbytes(), P::Scratch::default());
             while left > 0 {
                 let count = bytes.len().min(left);
@@ -85,7 +85,7 @@ pub(super) fn scan<P: Pass>(
     let mut crc = preamble(entry, header, offset)?;
     let starts: Vec<usize> = (0..header.nbytes()).step_by(sizes.task).collect();
     let read = |bytes: &mut Vec<u8>, range: Range<usize>| {
-        bytes.resize(range.len(), 0);
+        entry.resize(bytes, range.len())?;
         entry.read_exact_at(offset + range.start as u64, bytes)
     };
     for wave in starts.chunks(WAVE) {
@@ -119,7 +119,7 @@ pub(super) fn scan<P: Pass>(
 /// The checksum of what stands before the elements.
 fn preamble(entry: &Entry<'_>, header: &Header, offset: u64) -> Result<crc32fast::Hasher> {
     let mut crc = crc32fast::Hasher::new();
-    let mut bytes = vec![0; header.preamble_size()];
+    let mut bytes = entry.zeroed(header.preamble_size())?;
     let start = offset.saturating_sub(bytes.len() as u64);
     entry.read_exact_at(start, &mut bytes)?;
     crc.update(&bytes);
