@@ -13,6 +13,7 @@ mod diff;
 mod extract;
 mod faults;
 mod interrupt;
+mod json;
 mod ls;
 mod odd;
 mod pack;

@@ -1,16 +1,51 @@
 //! `--json`: one document for each file, an array of them for several.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
+use npzmap::Escaped;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::ser::Formatter;
+use serde_json::{Serializer, Value};
 
 use crate::exit::{Failure, Result};
 
 /// The version of the documents.
 pub(crate) const SCHEMA: u32 = 1;
+
+/// Prints a value.
+pub(crate) fn write(out: impl Write, value: &(impl Serialize + ?Sized)) -> Result<()> {
+    Ok(value.serialize(&mut Serializer::with_formatter(out, Legible))?)
+}
+
+/// Begins the document of a file, whose parts are printed as they are found.
+pub(crate) fn begin(out: &mut impl Write, path: &Path, parts: &str) -> Result<()> {
+    write!(out, "{{\"schema\":{SCHEMA},\"file\":")?;
+    write(&mut *out, &path.to_string_lossy())?;
+    Ok(write!(out, ",\"{parts}\":[")?)
+}
+
+/// Compact, and with nothing in it that a terminal does more with than show it. To whoever parses it the text is the same.
+struct Legible;
+
+impl Formatter for Legible {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_escaped(*c)) {
+            let (plain, from) = rest.split_at(at);
+            out.write_all(plain.as_bytes())?;
+            c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))?;
+            rest = &from[c.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+/// Quotes and backslashes, which JSON escapes itself, do not come here.
+fn is_escaped(c: char) -> bool {
+    !matches!(c, ' '..='~') && !Escaped(c.encode_utf8(&mut [0; 4])).to_string().chars().eq([c])
+}
 
 /// Prints documents one after the other, as the parts of an array if there may be several.
 pub(crate) struct Documents<W> {
@@ -38,8 +73,7 @@ impl<W: Write> Documents<W> {
     }
 
     pub(crate) fn print(&mut self, document: &impl Serialize) -> Result<()> {
-        let out = self.next()?;
-        Ok(serde_json::to_writer(out, document)?)
+        write(self.next()?, document)
     }
 
     /// A file that there is nothing to say of but this.

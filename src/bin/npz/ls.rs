@@ -9,7 +9,7 @@ use crate::args::Reading;
 use crate::console::Console;
 use crate::exit::{Problems, Result};
 use crate::input::Input;
-use crate::json::{Documents, SCHEMA};
+use crate::json::{self, Documents};
 use crate::row::{Column, Row, Sum};
 use crate::select::{Globs, Select};
 use crate::table::Table;
@@ -122,12 +122,11 @@ impl List<'_> {
 
     /// One document, member by member as they are looked at.
     fn json(&self, out: &mut impl Write, path: &Path, problems: &mut Problems) -> Result<()> {
-        let file = serde_json::to_string(&path.to_string_lossy())?;
-        write!(out, "{{\"schema\":{SCHEMA},\"file\":{file},\"members\":[")?;
+        json::begin(out, path, "members")?;
         let mut comma = "";
         self.each(problems, |row| {
             out.write_all(comma.as_bytes())?;
-            serde_json::to_writer(&mut *out, &row)?;
+            json::write(&mut *out, &row)?;
             comma = ",";
             Ok(())
         })?;

@@ -154,7 +154,7 @@ fn show(
             shape: &shape,
             values: json::Nested { shape: &shape, bytes: &bytes, dtype },
         };
-        serde_json::to_writer(&mut out, &document)?;
+        crate::json::write(&mut out, &document)?;
     } else if shape.is_empty() {
         // On a terminal a text must not do more than be read.
         let text = alone(&bytes, dtype, view.element);

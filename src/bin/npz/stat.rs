@@ -17,7 +17,7 @@ use crate::args::Reading;
 use crate::console::{Console, Style};
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
-use crate::json::{Documents, SCHEMA};
+use crate::json::{self, Documents};
 use crate::progress::Progress;
 use crate::select::{Globs, Select};
 use crate::table::Table;
@@ -260,8 +260,7 @@ impl Stat<'_> {
     }
 
     fn json(&self, out: &mut impl Write, problems: &mut Problems) -> Result<()> {
-        let file = serde_json::to_string(&self.file.path.to_string_lossy())?;
-        write!(out, "{{\"schema\":{SCHEMA},\"file\":{file},\"arrays\":[")?;
+        json::begin(out, &self.file.path, "arrays")?;
         let mut comma = "";
         self.each(problems, |key, reports| {
             let documents = match reports {
@@ -270,7 +269,7 @@ impl Stat<'_> {
             };
             for document in documents {
                 out.write_all(comma.as_bytes())?;
-                serde_json::to_writer(&mut *out, &document)?;
+                json::write(&mut *out, &document)?;
                 comma = ",";
             }
             Ok(())
