@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod convert;
 mod diff;
+mod every;
 mod extract;
 mod faults;
 mod interrupt;

@@ -6,7 +6,7 @@ use crate::forge::{self, Archive, stored};
 use crate::run::{Folder, Outcome, in_time};
 
 /// The longest axis of a sub-array.
-const LONG: &str = "2147483647";
+pub(crate) const LONG: &str = "2147483647";
 
 /// Two archives of an array `x` of three items, whose last bytes differ.
 struct Pair {
@@ -21,7 +21,7 @@ impl Pair {
         let mut changed = payload.to_vec();
         *changed.last_mut().unwrap() ^= 1;
         let [one, other] = [("a.npz", payload), ("b.npz", &changed)].map(|(name, payload)| {
-            let content = forge::npy(&descr.replace('M', LONG), "(3,)", payload);
+            let content = forge::npy(&descr.replace('L', LONG), "(3,)", payload);
             folder.write(name, Archive::new(vec![stored("x.npy", &content)]).bytes())
         });
         Pair { _folder: folder, one, other }
@@ -77,7 +77,7 @@ fn of(b: &str) -> Pair {
 
 #[test]
 fn sub_arrays_with_an_axis_of_0_are_empty_whatever_the_others_are() {
-    let pair = of("'<u4', (0, M, M, M)");
+    let pair = of("'<u4', (0, L, L, L)");
     pair.is_sound_and_differs();
     pair.prints(&["show"], "[(0, []) (0, []) (0, [])]\n");
     pair.prints(&["show", "--field", "b"], "[]\n");
@@ -99,7 +99,7 @@ fn sub_arrays_with_an_axis_of_0_are_empty_whatever_the_others_are() {
 #[test]
 fn sub_arrays_of_empty_records_are_nothing_to_look_at() {
     let three = |b: &str| format!("[(0, [{b}])\n (0, [{b}])\n (0, [{b}])]\n");
-    for (b, shown) in [("[], (M,)", &*three("(), (), (), ..., (), (), ()")), ("[], (M, M)", "")] {
+    for (b, shown) in [("[], (L,)", &*three("(), (), (), ..., (), (), ()")), ("[], (L, L)", "")] {
         let pair = of(b);
         pair.is_sound_and_differs();
         let outcome = pair.run(&["show"]);
@@ -134,7 +134,7 @@ fn empty_records_in_empty_records_take_no_time_and_no_memory() {
 #[test]
 fn scalars_of_0_bytes_are_not_compared_and_few_are_printed() {
     for kind in ["|V0", "<U0", "|S0"] {
-        let pair = of(&format!("'{kind}', (M, M)"));
+        let pair = of(&format!("'{kind}', (L, L)"));
         // A library that refuses what NumPy refuses lists it, and that is all.
         if in_time(["show", &pair.one, "x", "0"]).code != 0 {
             for args in [&["check"][..], &["show", "--json"], &["cat", "--csv"], &["stat"]] {
