@@ -8,12 +8,12 @@
 //! - `zip` guesses that names which are not marked as UTF-8 are UTF-8, where they can be; npzmap reads code page 437, as
 //!   NumPy does. Their bytes are compared (`limited_to`).
 //! - npzmap tells where data begins only when it lends it (`limited_to`).
-//! - `zip` may panic (`archive`).
+//!
+//! A panic of `zip` ends the fuzzer like one of ours; there has been none.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Cursor, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use npzmap::{Limits, Member, Method, OpenOptions, Source, Verify};
 use zip::ZipArchive;
@@ -66,11 +66,8 @@ fn both(bytes: &[u8], verify: Verify) -> (usize, usize) {
 
 /// The members that the `zip` crate reads; none if it does not open the archive.
 fn archive(bytes: &[u8], verify: Verify) -> Vec<Listed> {
-    let read = || {
-        let Ok(mut zip) = ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
-        (0..zip.len()).filter_map(|index| theirs(&mut zip, index, verify).ok()).collect()
-    };
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
+    let Ok(mut zip) = ZipArchive::new(Cursor::new(bytes)) else { return Vec::new() };
+    (0..zip.len()).filter_map(|index| theirs(&mut zip, index, verify).ok()).collect()
 }
 
 pub(crate) fn ours<S: Source>(archive: &[u8], member: &Member<'_, S>) -> npzmap::Result<Listed> {
