@@ -6,9 +6,10 @@
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::{Array1, Ix1};
-use npzmap::{Element, Error, Mapping, Npz, Result, Source};
+use npzmap::{Element, Error, Mapping, Npz, Result, Source, Verify};
 use tempfile::NamedTempFile;
 
 use crate::forge::{Archive, Entry, Header, deflated, npy, stored, u32s};
@@ -153,16 +154,25 @@ fn refused_by_every_call<S: Source>(npz: &Npz<S>, key: &str) -> Error {
         member().and_then(|member| member.bytes()).expect_err("bytes"),
         member().and_then(|member| member.verify()).expect_err("verify"),
         member().and_then(|member| member.header()).expect_err("header"),
+        npz.read_rows_any(key, 0..1).map(drop).expect_err("read_rows_any"),
+        member().and_then(|member| member.stream(|_| Ok::<_, Error>(()))).expect_err("stream"),
+        member().and_then(|member| member.stream_elements(|_, _| Ok::<_, Error>(()))).expect_err("stream_elements"),
         member().and_then(|member| member.access::<u32>()).expect_err("access"),
+        member().and_then(|member| member.access_as::<f32>()).expect_err("access_as"),
         member().and_then(|member| member.access_in_map()).expect_err("access_in_map"),
         member().and_then(|member| member.layout()).expect_err("layout"),
     ];
-    let error = agreed(errors);
+    // Where the elements of a compressed member begin nobody knows, refused or not.
+    let offset = member().and_then(|member| member.payload_offset());
+    let by_offset = offset.map_or_else(Some, |offset| offset.map(|offset| panic!("payload_offset: {offset}")));
+    let error = agreed(errors.into_iter().chain(by_offset));
     // Those that are listed are no way around it, wherever their own record lies.
     for member in npz.members().filter(|member| member.key() == key) {
         let listed = member.read::<u32, Ix1>().expect_err("a member of the list");
         assert_eq!(format!("{:?}", listed.kind()), format!("{:?}", error.kind()));
         assert_eq!(listed.member(), Some(key));
+        let same = |fault: &Error| format!("{:?}", (fault.kind(), fault.member(), fault.offset()));
+        assert!(member.faults(Verify::Always).iter().any(|fault| same(fault) == same(&listed)), "faults: {listed:?}");
     }
     assert_eq!(error.member(), Some(key));
     assert_eq!(error.path(), npz.path());
@@ -215,12 +225,16 @@ fn refused_keys<const N: usize>(archive: &Archive, keys: [&str; N], place: Place
         keys.map(|key| refused_by_every_call(&npz, key))
     });
     let file = written(&bytes);
-    let mapped = map(npzmap::OpenOptions::new(), file.path()).unwrap();
+    let mapped = Arc::new(map(npzmap::OpenOptions::new(), file.path()).unwrap());
     let mut by_key = keys.map(|key| {
         let view_as = mapped.view_as::<f32, Ix1>(key).expect_err("view_as");
         let field = mapped.field::<u32, Ix1>(key, "a").expect_err("field");
+        let strided = mapped.field_strided::<u32, Ix1>(key, "a").map(drop).expect_err("field_strided");
         let payload = mapped.payload(key).map(drop).expect_err("payload");
-        vec![mapped.view::<u32, Ix1>(key).expect_err("view"), view_as, field, payload]
+        let shared = mapped.shared::<u32, Ix1>(key).map(drop).expect_err("shared");
+        let shared_as = mapped.shared_as::<f32, Ix1>(key).map(drop).expect_err("shared_as");
+        let view = mapped.view::<u32, Ix1>(key).expect_err("view");
+        vec![view, view_as, field, strided, payload, shared, shared_as]
     });
     for errors in errors {
         by_key.iter_mut().zip(errors).for_each(|(all, error)| all.push(error));

@@ -1,7 +1,7 @@
 //! The `.npy` within a sound member, stored and deflated: its preamble. N1 to N8, L1.
 
 use ndarray::{Ix1, IxDyn};
-use npzmap::{Error, ErrorKind as K, Fault, Limits, Npy, OpenOptions};
+use npzmap::{Error, ErrorKind as K, Fault, Limits, Npy, OpenOptions, Verify};
 
 use super::*;
 use crate::forge::{deflated, npy, preamble};
@@ -43,15 +43,23 @@ pub(super) fn refused_at(content: &[u8], at: At, options: OpenOptions) -> Error 
                 member.read_as::<f32, Ix1>().expect_err("read_as"),
                 member.read_rows::<u32, Ix1>(0..1).expect_err("read_rows"),
                 member.read_field::<u32, Ix1>("a").expect_err("read_field"),
+                member.read_rows_any(0..1).map(drop).expect_err("read_rows_any"),
+                member.stream_elements(|_, _| Ok::<_, Error>(())).expect_err("stream_elements"),
+                member.access_as::<f32>().expect_err("access_as"),
+                member.layout().map(drop).expect_err("layout"),
+                member.faults(Verify::Always).pop().unwrap_or_else(|| member.header().expect_err("header")),
             ])
         });
         let file = written(&archive.bytes());
-        let npz = map(options, file.path()).unwrap();
+        let npz = Arc::new(map(options, file.path()).unwrap());
         let borrowed = [
             npz.view::<u32, Ix1>("x").expect_err("view"),
             npz.view_as::<f32, Ix1>("x").expect_err("view_as"),
             npz.field::<u32, Ix1>("x", "a").expect_err("field"),
+            npz.field_strided::<u32, Ix1>("x", "a").map(drop).expect_err("field_strided"),
             npz.payload("x").map(drop).expect_err("payload"),
+            npz.shared::<u32, Ix1>("x").map(drop).expect_err("shared"),
+            npz.shared_as::<f32, Ix1>("x").map(drop).expect_err("shared_as"),
         ];
         agreed(errors.into_iter().chain(borrowed))
     });
