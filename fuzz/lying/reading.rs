@@ -122,22 +122,22 @@ fn end_record(bytes: &[u8]) -> Option<usize> {
 struct Name {
     /// By NumPy.
     text: Option<String>,
-    /// By others, who cut it at NUL (Z21) or take another field for it (Z22).
-    claimed: Option<String>,
+    /// By others, who cut it at NUL (Z21), or take another field for it, the first or the last (Z22).
+    claimed: [Option<String>; 2],
     /// Not all agree, or nobody can read it.
     disputed: bool,
 }
 
 impl Name {
-    /// Nothing where others do not agree among themselves.
+    /// Nothing where the record is cut off.
     fn of(record: &[u8]) -> Option<Self> {
         let name = name(record);
         let Some(text) = text(name, u16_at(record, 8)? & 0x800 != 0) else {
-            return Some(Name { text: None, claimed: None, disputed: true });
+            return Some(Name { text: None, claimed: [None, None], disputed: true });
         };
         let cut = |text: &str| text.split('\0').next().unwrap_or_default().to_owned();
         if text.contains('\0') {
-            return Some(Name { claimed: Some(cut(&text)), text: Some(text), disputed: true });
+            return Some(Name { claimed: [Some(cut(&text)), None], text: Some(text), disputed: true });
         }
         // 4.6.9: a version, the checksum of the name that it stands for, and that in UTF-8.
         let is_path = |(tag, field): &(u16, &[u8])| {
@@ -147,16 +147,14 @@ impl Name {
         let paths: Vec<&[u8]> = fields.into_iter().filter(is_path).map(|(_, field)| &field[5..]).collect();
         let others = || paths.iter().filter(|path| !path.is_empty() && **path != text.as_bytes());
         let mut claims = others().filter_map(|path| std::str::from_utf8(path).ok()).map(cut);
-        let (claimed, disputed) = (claims.next(), others().next().is_some());
-        if claims.any(|claim| Some(claim) != claimed) {
-            return None;
-        }
+        let claimed = [claims.next(), claims.last()];
+        let disputed = others().next().is_some();
         Some(Name { text: Some(text), claimed, disputed })
     }
 
     /// Whether somebody finds this member by the other's name.
     fn may_be(&self, other: &Name) -> bool {
-        other.text.is_some() && [&self.text, &self.claimed].contains(&&other.text)
+        other.text.is_some() && (self.text == other.text || self.claimed.contains(&other.text))
     }
 }
 
