@@ -147,7 +147,7 @@ impl Name {
         let paths: Vec<&[u8]> = fields.into_iter().filter(is_path).map(|(_, field)| &field[5..]).collect();
         let others = || paths.iter().filter(|path| !path.is_empty() && **path != text.as_bytes());
         let mut claims = others().filter_map(|path| std::str::from_utf8(path).ok()).map(cut);
-        let claimed = [claims.next(), claims.last()];
+        let claimed = [claims.next(), claims.next_back()];
         let disputed = others().next().is_some();
         Some(Name { text: Some(text), claimed, disputed })
     }
