@@ -113,6 +113,7 @@ enum Field {
     Disk,
     Offset,
     Name,
+    /// Eight bytes more, which its length counts.
     Extra,
     MadeBy(u8),
     Time,
@@ -263,24 +264,7 @@ impl Story {
         let members = &self.members[..self.members.len().min(MEMBERS.into())];
         let further: Vec<&Further> = (0..members.len()).map(|index| self.further(index)).collect();
         let contents: Vec<Vec<u8>> = members.iter().map(Told::content).collect();
-        let names: Vec<Vec<u8>> = members.iter().enumerate().map(|(index, told)| self.name(index, told)).collect();
-        let entries = members.iter().zip(&contents).map(|(told, content)| told.entry(content));
-        let mut archive = Archive::new(entries.collect());
-        for (index, (entry, record)) in archive.entries.iter_mut().zip(&mut archive.records).enumerate() {
-            let (told, further) = (&members[index], further[index]);
-            for header in [&mut entry.header, record] {
-                header.name.clone_from(&names[index]);
-                header.flags = if further.naming.is_marked() { 1 << 11 } else { 0 };
-            }
-            further.paths().iter().for_each(|path| path.tell(&names, index, &mut entry.header, record));
-            told.hide_sizes(entry, further.local_wide);
-            if further.local_wide {
-                let header = &mut entry.header;
-                let wide = forge::zip64_extra(&[header.size.into(), header.compressed_size.into()]);
-                further.extend(&mut header.extra, wide);
-                (header.size, header.compressed_size) = (forge::WIDE, forge::WIDE);
-            }
-        }
+        let mut archive = self.of_members(members, &contents);
         archive.prefix = vec![b'#'; self.prefix.into()];
         archive.gap = vec![b' '; self.gap.into()];
         archive.end.comment = vec![b'c'; self.comment.into()];
@@ -316,6 +300,29 @@ impl Story {
         }
         let sound = self.lies.iter().take(6).all(Lie::is_idle) && wide_lies.is_empty();
         (bytes, (sound && further.iter().all(|further| further.is_sound())).then_some(contents))
+    }
+
+    /// Their local headers are as they will be; their records have all that does not depend on places.
+    fn of_members(&self, members: &[Told], contents: &[Vec<u8>]) -> Archive {
+        let names: Vec<Vec<u8>> = members.iter().enumerate().map(|(index, told)| self.name(index, told)).collect();
+        let entries = members.iter().zip(contents).map(|(told, content)| told.entry(content));
+        let mut archive = Archive::new(entries.collect());
+        for (index, (entry, record)) in archive.entries.iter_mut().zip(&mut archive.records).enumerate() {
+            let (told, further) = (&members[index], self.further(index));
+            for header in [&mut entry.header, record] {
+                header.name.clone_from(&names[index]);
+                header.flags = if further.naming.is_marked() { 1 << 11 } else { 0 };
+            }
+            further.paths().iter().for_each(|path| path.tell(&names, index, &mut entry.header, record));
+            told.hide_sizes(entry, further.local_wide);
+            if further.local_wide {
+                let header = &mut entry.header;
+                let wide = forge::zip64_extra(&[header.size.into(), header.compressed_size.into()]);
+                further.extend(&mut header.extra, wide);
+                (header.size, header.compressed_size) = (forge::WIDE, forge::WIDE);
+            }
+        }
+        archive
     }
 
     fn further(&self, index: usize) -> &Further {
