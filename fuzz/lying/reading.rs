@@ -1,6 +1,6 @@
 //! A plain reading of APPNOTE, and of what `docs/hostile.md` says of contradictions: slow, short, and without a line in
-//! common with the library. It asks for less: where the library refuses, this may still read (as with prefixes, Z10). What
-//! the library reads must be what this reads.
+//! common with the library. What the library reads must be what this reads, and what it refuses, nothing; but that an
+//! archive behind a prefix is refused for more (Z10).
 
 use std::ops::Range;
 
