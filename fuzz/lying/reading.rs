@@ -212,12 +212,12 @@ fn place(record: &[u8], base: u64) -> Option<Place> {
         }
         rest = &rest[8..];
     }
-    // Z12, Z14: on this disk.
-    let on_disk = matches!((disk, rest), (0, []) | (0 | u16::MAX, [0, 0, 0, 0]));
+    // Z14: no more than the disk, and that where it is asked for. On another one it is in the way of others all the same.
+    let fits = field.is_none() || matches!(rest, [0, 0, 0, 0]) || rest.is_empty() && disk != u16::MAX;
     let [size, compressed_size, offset] = values;
     let place =
         Place { offset: offset.checked_add(base)?, name_length: name(record).len() as u64, compressed_size, size };
-    on_disk.then_some(place)
+    fits.then_some(place)
 }
 
 /// 4.3.7: where the data lies, behind a local header that says what the record says.
@@ -255,9 +255,14 @@ fn data(bytes: &[u8], record: &[u8], place: Place) -> Option<Range<u64>> {
     agrees.then_some(start..end)
 }
 
-/// 4.4.5: stored or deflated, and of a version that there is (Z28).
+/// 4.4.5: stored or deflated, of a version that there is (Z28), and on this disk (Z12).
 fn content(record: &[u8], data: &[u8], size: u64) -> Option<Vec<u8>> {
-    if record[6] > 63 {
+    let is_wide = || fields(extra(record)).0.iter().any(|(tag, _)| *tag == 1);
+    let on_disk = match u16_at(record, 34)? {
+        u16::MAX => is_wide(),
+        disk => disk == 0,
+    };
+    if record[6] > 63 || !on_disk {
         return None;
     }
     let content = match u16_at(record, 10)? {
