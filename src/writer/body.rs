@@ -16,7 +16,8 @@ pub(super) struct Body<'a> {
     pub(super) rest_size: u64,
     /// Where in the content lies what is aligned.
     pub(super) inside: u64,
-    /// The CRC-32 of all of it, where it is known beforehand and `rest` will be held against it.
+    /// The CRC-32 of all of it, where it is known beforehand: `rest` will be held against it, or is not to be checked and
+    /// then as wrong as it was.
     pub(super) crc32: Option<u32>,
 }
 
@@ -123,7 +124,7 @@ impl<'a> Body<'a> {
             return Ok(None);
         }
         outcome?;
-        Ok(Some((deflater.produced(), crc.finalize())))
+        Ok(Some((deflater.produced(), self.crc32.unwrap_or_else(|| crc.finalize()))))
     }
 
     #[cfg(not(feature = "deflate"))]

@@ -25,7 +25,8 @@ pub(super) fn deflate(body: &Body<'_>, level: u32, if_smaller: bool) -> Result<O
     match compressor.deflate_compress(&content, &mut data) {
         Ok(compressed) => {
             data.truncate(compressed);
-            Ok(Some((data, crc32fast::hash(&content))))
+            let crc32 = body.crc32.unwrap_or_else(|| crc32fast::hash(&content));
+            Ok(Some((data, crc32)))
         }
         // The room is what it needs at most, or what it may need.
         Err(CompressionError::InsufficientSpace) => Ok(None),

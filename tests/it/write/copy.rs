@@ -167,9 +167,12 @@ fn a_flipped_byte_fails_the_copy_on_every_road() {
     check(&by_position);
     check(&in_memory);
     // Unless the caller says otherwise: then it is as damaged as before.
-    let copy = into_a_file(&by_position, MemberOptions::new().verify(false)).unwrap();
-    assert!(matches!(copy.member("labels").unwrap().verify().unwrap_err().kind(), ErrorKind::Checksum { .. }));
-    assert_eq!(copy.member("labels").unwrap().crc32(), by_position.member("labels").unwrap().crc32());
+    for options in [MemberOptions::new(), MemberOptions::new().store(), MemberOptions::new().deflate(1)] {
+        let copy = into_a_file(&by_position, options.verify(false)).unwrap();
+        assert!(matches!(copy.member("labels").unwrap().verify().unwrap_err().kind(), ErrorKind::Checksum { .. }));
+        assert_eq!(copy.member("labels").unwrap().crc32(), by_position.member("labels").unwrap().crc32());
+        copy.member("features").unwrap().verify().unwrap();
+    }
 }
 
 #[test]
