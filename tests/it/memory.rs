@@ -1102,3 +1102,31 @@ fn members_that_are_copied_are_held_up_to_64_mebibytes_and_never_beyond_the_limi
         assert!(cost.peak < 3 << 20, "{copied:?}: {} bytes", cost.peak);
     }
 }
+
+/// Beside an array that is read by position stands a block of it, or a few rows, whatever its size.
+#[cfg(feature = "rayon")]
+#[test]
+fn what_one_thread_holds_beside_an_array_is_less_than_two_mebibytes() {
+    let shape = (64, 1 << 16); // 16 MiB
+    let numbers = Array2::from_shape_fn(shape, |(row, column)| (row << 16 | column) as u32);
+    let mut w = NpzWriter::stream(Vec::new());
+    w.add("c", &numbers).unwrap();
+    w.add("f", &Array2::from_shape_fn(shape.f(), |(row, column)| (row << 16 | column) as u32)).unwrap();
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(&w.finish().unwrap()).unwrap();
+    let npz = Npz::open(file.path()).unwrap();
+    let most = 2 << 20;
+    for key in ["c", "f"] {
+        let (mut same, mut across) = (Array2::<u32>::zeros(shape), Array2::<u32>::zeros(shape.f()));
+        crate::split::with_threads(1, || {
+            for destination in [&mut same, &mut across] {
+                let ((), held) = cost(|| npz.read_into(key, destination.view_mut()).unwrap());
+                assert!(held.peak < most, "{key}: {held:?}");
+                assert!(*destination == numbers, "{key}");
+            }
+            let (rows, held) = cost(|| npz.read_rows::<u32, Ix2>(key, 1..63).unwrap());
+            assert!(held.peak < 62 * (4 << 16) + most, "{key}: {held:?}");
+            assert!(rows == numbers.slice(ndarray::s![1..63, ..]), "{key}");
+        });
+    }
+}
