@@ -77,7 +77,10 @@ pub(crate) fn open<S: Source>(source: S, options: OpenOptions, stays: u64) -> Re
     let bytes = match (&tail, window(&tail, tail_start, range.clone())) {
         // Read already.
         (Cow::Owned(_), Some(bytes)) => Cow::Owned(bytes.to_vec()),
-        _ => fetch(range.clone())?,
+        _ => {
+            source.will_read(range.clone());
+            fetch(range.clone())?
+        }
     };
     let directory = Directory::read(&bytes, range, end.base, end.entries, options.duplicates, SUFFIX_BYTES)?;
     end.check_count(directory.len() as u64)?;
@@ -96,7 +99,6 @@ fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_,
     if range.end - range.start >= stays
         && let Some(slice) = source.as_slice()
     {
-        source.will_read(range.clone());
         let found = window(slice, 0, range);
         return Ok(Cow::Borrowed(found.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?));
     }
@@ -105,8 +107,9 @@ fn fetch<S: Source>(source: &S, range: Range<u64>, stays: u64) -> Result<Cow<'_,
     Ok(Cow::Owned(bytes))
 }
 
-/// In an archive behind a prefix, the first or the last member must be where the offsets lead when the prefix is counted
-/// (one of them may be damaged, which is its own matter), and not both where they lead when it is not.
+/// In an archive behind a prefix, the first or the last member must be where the offsets lead when the prefix is counted. One
+/// of them may be damaged, which is its own matter, unless it is where they lead when the prefix is not counted; and there
+/// they must not be both.
 fn check_base<S: Source>(source: &S, directory: &Directory, bytes: &[u8], end: &End) -> Result<()> {
     let base = end.base;
     let mut records = directory.records_from(bytes, 0).flatten();
@@ -119,10 +122,13 @@ fn check_base<S: Source>(source: &S, directory: &Directory, bytes: &[u8], end: &
         Ok([first?, last?])
     };
     let at = directory.range().end;
-    if lie_at(base)? == [false, false] {
+    let counted = lie_at(base)?;
+    if counted == [false, false] {
         return Err(Error::from(ErrorKind::PrefixMismatch { base }).at(at));
     }
-    if lie_at(0)? == [true, true] {
+    let plain = lie_at(0)?;
+    let is_plain_alone = counted.into_iter().zip(plain).any(|(counted, plain)| plain && !counted);
+    if plain == [true, true] || is_plain_alone {
         return Err(Error::from(ErrorKind::AmbiguousStart { base }).at(at));
     }
     Ok(())

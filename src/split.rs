@@ -125,7 +125,7 @@ fn joined(first: Result<Hasher>, second: Result<Hasher>) -> Result<Hasher> {
 }
 
 /// The first piece that failed, so far: what lies behind it is not begun any more, and whatever lies before it is read, so
-/// that the error is that of one thread.
+/// that the error is that of the first piece that has one.
 struct FirstFailed(AtomicUsize);
 
 impl Default for FirstFailed {

@@ -133,7 +133,7 @@ impl<S: Source> Npz<S> {
     ///
     /// Rows of a C-ordered array lie together, and cost one read. Those of a Fortran-ordered one lie in pieces, one for
     /// each column. A source that is read by position is then asked for many columns at once where no more than a page
-    /// of 4,096 bytes lies between their pieces (at most a mebibyte each time, what lies between with it), and
+    /// of 4,096 bytes lies between their pieces (at most half a mebibyte each time, what lies between with it), and
     /// for one piece after the other where they are farther apart. Of a compressed one, everything up to the end of the last
     /// column's piece is decoded, which is nearly all of it.
     ///

@@ -111,11 +111,13 @@ impl<'a> Body<'a> {
     /// same calls, and so the same bytes. (With `libdeflate`, what fits into memory has another encoder, on every road.)
     #[cfg(feature = "deflate")]
     pub(super) fn deflate(&self, level: u32, if_smaller: bool, put: Put<'_>) -> Result<Option<(u64, u32)>> {
-        let mut crc = crc32fast::Hasher::new();
+        let mut crc = self.crc32.is_none().then(crc32fast::Hasher::new);
         let most = if if_smaller { self.size().saturating_sub(1) } else { u64::MAX };
         let mut deflater = Deflater::new(level, most);
         let mut feed = |block: &[u8]| {
-            crc.update(block);
+            if let Some(crc) = &mut crc {
+                crc.update(block);
+            }
             deflater.feed(block, put)
         };
         let outcome = feed(&self.preamble).and_then(|()| self.rest(&mut feed));
@@ -124,7 +126,8 @@ impl<'a> Body<'a> {
             return Ok(None);
         }
         outcome?;
-        Ok(Some((deflater.produced(), self.crc32.unwrap_or_else(|| crc.finalize()))))
+        let crc32 = crc.map(crc32fast::Hasher::finalize).or(self.crc32).unwrap_or_default();
+        Ok(Some((deflater.produced(), crc32)))
     }
 
     #[cfg(not(feature = "deflate"))]

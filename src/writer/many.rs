@@ -12,7 +12,7 @@ impl<S: Sink> NpzWriter<S> {
     /// Adds several arrays, in the given order. With the feature `rayon`, those that are deflated are compressed side by
     /// side; the archive is the same, byte for byte, as when they are [added](NpzWriter::add_with) one by one.
     ///
-    /// Compressed members wait in memory for their turn: one for each thread, or two if they are small.
+    /// Compressed members wait in memory for their turn: one for each thread, or two if they are small and there are several threads.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl<S: Sink> NpzWriter<S> {
     /// deflated, or decoded for their CRC-32 are so side by side; the archive is the same, byte for byte, as when they are
     /// [copied](NpzWriter::copy_with) one by one.
     ///
-    /// What is inflated or compressed waits in memory for its turn: two members for each thread, of 64 MiB at most. What is
+    /// What is inflated or compressed waits in memory for its turn: one member for one thread, or two for each of several, of 64 MiB at most. What is
     /// larger, or is inflated to more than [`Limits`](crate::Limits) allow in memory, goes through a block, one after the
     /// other.
     ///

@@ -1103,10 +1103,11 @@ fn members_that_are_copied_are_held_up_to_64_mebibytes_and_never_beyond_the_limi
     }
 }
 
-/// Beside an array that is read by position stands a block of it, or a few rows, whatever its size.
+/// Beside an array that is read by position stands a block of it, or a few rows, whatever its size; on several threads a
+/// part of that on each.
 #[cfg(feature = "rayon")]
 #[test]
-fn what_one_thread_holds_beside_an_array_is_less_than_two_mebibytes() {
+fn what_a_thread_holds_beside_an_array_is_less_than_two_mebibytes() {
     let shape = (64, 1 << 16); // 16 MiB
     let numbers = Array2::from_shape_fn(shape, |(row, column)| (row << 16 | column) as u32);
     let mut w = NpzWriter::stream(Vec::new());
@@ -1124,6 +1125,9 @@ fn what_one_thread_holds_beside_an_array_is_less_than_two_mebibytes() {
                 assert!(held.peak < most, "{key}: {held:?}");
                 assert!(*destination == numbers, "{key}");
             }
+            let (read, held) = cost(|| npz.read::<u32, Ix2>(key).unwrap());
+            assert!(held.peak < (16 << 20) + most, "{key}: {held:?}");
+            assert!(read == numbers, "{key}");
             let (rows, held) = cost(|| npz.read_rows::<u32, Ix2>(key, 1..63).unwrap());
             assert!(held.peak < 62 * (4 << 16) + most, "{key}: {held:?}");
             assert!(rows == numbers.slice(ndarray::s![1..63, ..]), "{key}");

@@ -218,7 +218,7 @@ pub fn run(row: &Row, site: &Site) -> Vec<Outcome> {
     // Once before it counts, for caches; a process of its own has none.
     let rounds = site.rounds(row.rounds);
     for round in 0..=rounds {
-        // Each round begins with another one: nobody always follows the same neighbour.
+        // Each round begins with another one.
         for number in 0..runs.len() {
             let number = (number + round) % row.contestants.len();
             let (contestant, run, times) = (&row.contestants[number], &mut runs[number], &mut times[number]);

@@ -10,7 +10,7 @@ use crate::console::{Console, Lines};
 use crate::elements::{Pull, in_c_order};
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{BLOCK, Entry, Input};
-use crate::leaves::all_leaves;
+use crate::leaves::{MOST, all_leaves};
 use crate::progress::Progress;
 use crate::shape;
 use crate::text::text;
@@ -158,7 +158,10 @@ pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
         return Err(Failure::new(Code::Unsupported, text));
     }
     let zeros = [0; 16];
-    let scalars = all_leaves(header.dtype());
+    let Some(scalars) = all_leaves(header.dtype()) else {
+        let text = format!("{key}: more than {MOST} fields of scalars in a record have no form in CSV");
+        return Err(Failure::new(Code::Unsupported, text));
+    };
     let has_no_text = |size: usize| size > zeros.len();
     let unspeakable = scalars.iter().find(|leaf| {
         let (scalar, size) = (leaf.scalar, leaf.scalar.item_size());
@@ -169,19 +172,12 @@ pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
         let text = format!("{key}: {} has no form in CSV", leaf.scalar);
         return Err(Failure::new(Code::Unsupported, text));
     }
-    let without_bytes = scalars.iter().filter(|leaf| leaf.scalar.item_size() == 0).map(|leaf| leaf.count);
-    if without_bytes.fold(0, usize::saturating_add) > WITHOUT_BYTES {
-        let text = format!("{key}: more than {WITHOUT_BYTES} values of 0 bytes in each record have no form in CSV");
-        return Err(Failure::new(Code::Unsupported, text));
-    }
     if header.dtype().item_size() == 0 && header.count() > 0 {
         return Err(Failure::new(Code::Unsupported, format!("{key}: items of 0 bytes have no form in CSV")));
     }
     Ok(())
 }
 
-/// More values of 0 bytes are not written: they cost the file nothing.
-const WITHOUT_BYTES: usize = 1 << 12;
 /// More columns get no names.
 const NAMED: usize = 1 << 20;
 /// Nor do those whose names are longer together: a name of many bytes stands in the file once.
@@ -249,7 +245,7 @@ fn write_rows(
     csv: &mut csv::Writer<impl Write>,
     progress: &Progress,
 ) -> Result<()> {
-    let leaves = all_leaves(header.dtype());
+    let leaves = all_leaves(header.dtype()).unwrap_or_default(); // `check_csv` has counted them
     let (rows, items) = match header.shape() {
         [rows, columns] => (*rows, *columns),
         [rows] => (*rows, 1),

@@ -14,30 +14,29 @@ pub(crate) struct Leaf {
     pub(crate) count: usize,
 }
 
-/// More of them are one leaf of bytes: 20 bytes of header can ask for any number.
-const MOST: usize = 4096;
+/// More of them are not told apart: 20 bytes of header can ask for any number.
+pub(crate) const MOST: usize = 4096;
 
-/// The leaves of an item that have bytes; padding is none.
+/// The leaves of an item that have bytes; padding is none. Too many are one of bytes.
 pub(crate) fn leaves(dtype: &Dtype) -> Vec<Leaf> {
-    gather(dtype, &|scalar| scalar.item_size() > 0)
+    gather(dtype, &|scalar| scalar.item_size() > 0).unwrap_or_else(|| {
+        let whole = Scalar::new(Kind::Void, dtype.item_size(), ByteOrder::NotApplicable);
+        whole.into_iter().map(|scalar| Leaf { offset: 0, scalar, count: 1 }).collect()
+    })
 }
 
-/// All leaves of an item, strings of no length among them.
-pub(crate) fn all_leaves(dtype: &Dtype) -> Vec<Leaf> {
+/// All leaves of an item, strings of no length among them; nothing if they are too many.
+pub(crate) fn all_leaves(dtype: &Dtype) -> Option<Vec<Leaf>> {
     gather(dtype, &|_| true)
 }
 
 /// Which scalars are leaves.
 type Takes<'t> = &'t dyn Fn(&Scalar) -> bool;
 
-fn gather(dtype: &Dtype, takes: Takes<'_>) -> Vec<Leaf> {
+fn gather(dtype: &Dtype, takes: Takes<'_>) -> Option<Vec<Leaf>> {
     let mut leaves = Vec::new();
     collect(dtype, 0, takes, &mut leaves);
-    let whole = Scalar::new(Kind::Void, dtype.item_size(), ByteOrder::NotApplicable);
-    match whole {
-        Some(scalar) if leaves.len() > MOST => vec![Leaf { offset: 0, scalar, count: 1 }],
-        _ => leaves,
-    }
+    (leaves.len() <= MOST).then_some(leaves)
 }
 
 fn collect(dtype: &Dtype, offset: usize, takes: Takes<'_>, leaves: &mut Vec<Leaf>) {

@@ -124,23 +124,23 @@ fn show(
     let count = view.count().unwrap_or(usize::MAX);
     let summary = !options.json && print::is_large(&shape);
     let shown: Vec<Shown> = shape.iter().map(|length| Shown::new(*length, summary)).collect();
-    let parts = nothing::places(&shown);
+    let (places, lists) = nothing::places(&shown);
     let size = dtype.item_size();
-    let fits = |parts: &usize| {
-        let bytes = parts.checked_mul(size.max(1)).filter(|_| options.json || *parts <= MOST_ITEMS);
+    let fits = || {
+        let bytes = places.checked_mul(size.max(1)).filter(|_| options.json || places <= MOST_ITEMS);
         bytes.is_some_and(|bytes| options.reading.check("", bytes).is_ok())
     };
     if count > 0 || options.json {
-        let each = if count > 0 { nothing::within(dtype, !options.json) } else { 1 };
-        if parts.unwrap_or(usize::MAX).saturating_mul(each) > nothing::MOST {
+        let within = if count > 0 { places.saturating_mul(nothing::within(dtype, !options.json)) } else { lists };
+        if within > nothing::MOST {
             let text = format!("more than {} values without bytes; name fewer by a slice or a field", nothing::MOST);
             return Err(Failure::new(Code::Unreadable, format!("{}: {text}", options.file.display())));
         }
-        parts.filter(fits).ok_or_else(|| {
+        if !fits() {
             let text =
                 format!("{count} values are too many to hold; name fewer by a slice, or raise --max-array-bytes");
-            Failure::new(Code::Unreadable, format!("{}: {text}", options.file.display()))
-        })?;
+            return Err(Failure::new(Code::Unreadable, format!("{}: {text}", options.file.display())));
+        }
     }
     let bytes = if count > 0 { elements.gather(&view, size, &shown)? } else { Vec::new() };
 

@@ -184,7 +184,7 @@ fn subarray(base: Dtype, mut shape: Vec<usize>, at: &Tokens<'_>) -> Result<Dtype
     if !shape.iter().copied().all(limits::is_length_of_subarray) {
         return Err(bad_dtype(at, "a sub-array with an axis longer than i32::MAX"));
     }
-    // NumPy takes an integer behind '|S0' for the size of the string, and refuses everything else of this kind.
+    // NumPy takes an integer behind such a dtype for its size, and refuses a tuple.
     if base.item_size() == 0 && !matches!(base, Dtype::Record(_)) {
         return Err(bad_dtype(at, "a sub-array of items that have no bytes and are no records"));
     }

@@ -75,7 +75,7 @@ fn n11_a_field_that_is_none_is_refused() {
     assert_rule!(bad_text(1, descr(&format!("[('a', '<u4', ^({shape}))]"))), "N7", K::BadShape { .. });
 }
 
-/// NumPy takes an integer behind '|S0' for the size of a string, and refuses the others.
+/// NumPy takes an integer behind such a dtype for its size, and refuses a tuple.
 #[test]
 fn n11_sub_arrays_of_items_without_bytes_that_are_no_records_are_refused() {
     for fields in [

@@ -228,6 +228,19 @@ fn z10_members_that_are_there_with_and_without_the_prefix_are_ambiguous() {
 }
 
 #[test]
+fn z10_a_member_that_lies_only_where_the_prefix_is_not_counted_is_ambiguous() {
+    for damaged in [0, 2] {
+        let (mut before, mut archive) = (three(), three());
+        before.entries[2 - damaged].header.signature[0] ^= 1;
+        archive.entries[damaged].header.signature[0] ^= 1;
+        archive.prefix = before.bytes();
+        let base = archive.prefix.len() as u64;
+        let error = unopened(&archive.bytes(), archive.directory_end());
+        assert_rule!(error, "Z10", K::AmbiguousStart { base: found } if *found == base);
+    }
+}
+
+#[test]
 fn z10_a_prefix_behind_which_no_member_lies_is_refused() {
     // The offset is too small: NumPy would look for all members further behind.
     for less in [1, 5, 300] {

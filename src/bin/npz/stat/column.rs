@@ -88,6 +88,11 @@ impl Column {
         Column { field: None, scalar, bf16, offset: 0, count: 1, item: scalar.item_size() }
     }
 
+    /// How many scalars of it are in these items.
+    pub(crate) fn count_in(&self, items: &[u8]) -> u64 {
+        (items.len() / self.item.max(1)).saturating_mul(self.count) as u64
+    }
+
     /// Its scalars, one after the other; those of one item, which may be all there are, in pieces of so many that their
     /// numbers take little memory.
     pub(crate) fn pieces<'a>(&self, items: &'a [u8], picked: &'a mut Vec<u8>) -> impl Iterator<Item = &'a [u8]> {

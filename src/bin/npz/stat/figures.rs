@@ -102,6 +102,9 @@ impl Figures {
     /// Those of the items of one block.
     pub(super) fn of(column: &Column, items: &[u8], scratch: &mut Scratch) -> Self {
         let Scratch { picked, reals, wholes } = scratch;
+        if let (0, Figures::Texts(_)) = (column.scalar.item_size(), Figures::none(column)) {
+            return Figures::Texts(Texts::empty(column.count_in(items)));
+        }
         let mut pieces = column.pieces(items, picked).map(|bytes| Figures::of_piece(column, bytes, reals, wholes));
         let mut figures = pieces.next().unwrap_or_else(|| Figures::none(column));
         pieces.for_each(|next| figures.merge(next));
