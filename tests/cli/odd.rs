@@ -154,7 +154,7 @@ fn scalars_of_0_bytes_are_not_compared_and_few_are_printed() {
     assert_eq!(pair.values(&["--field", "b"]), json!(["", "", ""]));
     let stat = pair.run(&["stat", "--json"]).json();
     let texts = &stat["arrays"][1];
-    assert_eq!((&texts["field"], &texts["count"], &texts["zeros"]), (&"b".into(), &3.into(), &3.into()), "{texts}");
+    assert_eq!((&texts["field"], &texts["count"], &texts["empty"]), (&"b".into(), &3.into(), &3.into()), "{texts}");
 }
 
 #[test]
