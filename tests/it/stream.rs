@@ -4,6 +4,7 @@ use std::io::Read;
 
 use npzmap::{Error, ErrorKind, Npz, OpenOptions, Verify};
 
+use crate::counting::Counting;
 use crate::fixtures;
 use crate::forge::{self, Archive, Entry};
 
@@ -84,4 +85,31 @@ fn errors_within_a_stream_say_which_member_they_are_about_and_where() {
     let npz = Npz::open(fixtures::path("model-batch.npz")).unwrap();
     let more = npz.member("labels").unwrap().stream_elements(|_, stream| stream.read_exact(&mut [0; 25])).unwrap_err();
     assert!(more.offset().is_some() && more.path().is_some() && more.member() == Some("labels"), "{more}");
+}
+
+#[test]
+fn a_stream_may_end_in_any_number_of_empty_blocks() {
+    // More of them than are read at once, 256 KiB.
+    const EMPTY: [u8; 5] = [0, 0, 0, 0xff, 0xff];
+    let content = numbers();
+    let mut data = deflate_without_end(&content);
+    data.extend(EMPTY.repeat(120_000));
+    data.extend([1, 0, 0, 0xff, 0xff]);
+    let mut entry = forge::deflated("x", &content);
+    entry.header.compressed_size = u32::try_from(data.len()).unwrap();
+    entry.data = data;
+    let bytes = Archive::new(vec![entry]).bytes();
+    let in_memory = Npz::new(&bytes[..]).unwrap();
+    assert!(in_memory.member("x").unwrap().bytes().unwrap() == content);
+    let by_position = Npz::new(Counting::new(bytes.clone())).unwrap();
+    assert!(by_position.member("x").unwrap().bytes().unwrap() == content);
+    by_position.verify().unwrap();
+}
+
+/// Deflate's stored blocks of this content, none of them final.
+fn deflate_without_end(content: &[u8]) -> Vec<u8> {
+    let mut stream = forge::deflate(content);
+    let last = stream.len() - 5 - content.len() % 0xffff;
+    stream[last] = 0;
+    stream
 }
