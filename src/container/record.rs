@@ -13,7 +13,7 @@ const ZIP64: u16 = 0x0001;
 
 /// General purpose flag bits (APPNOTE 4.4.4).
 pub(crate) mod flag {
-    pub(crate) const ENCRYPTED: u16 = 1 << 0;
+    pub(crate) const ENCRYPTED: u16 = 1; // bit 0
     /// Bits 1 and 2, which each method reads in its own way.
     #[cfg(feature = "write")]
     pub(crate) const METHOD: u16 = 0b11 << 1;
