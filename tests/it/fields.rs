@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytemuck::{Pod, Zeroable};
 use ndarray::{Axis, Ix0, Ix1, Ix2, Ix3, IxDyn};
 use npzmap::num_complex::Complex;
-use npzmap::{Element, ErrorKind, InMemory, Limits, Npz, OpenOptions, Reason, Source, Unaligned, Verify};
+use npzmap::{Dtype, Element, ErrorKind, InMemory, Limits, Npz, OpenOptions, Reason, Source, Unaligned, Verify};
 use serde_json::Value;
 
 use crate::elements::{Json, Work, assert_values, hex, is_native, kind, lengths, map, placed, text, with_type};
@@ -650,4 +650,14 @@ fn wide_records_are_read_by_field_too() {
             assert_eq!(found, expected, "{index}");
         }
     }
+}
+
+#[test]
+fn a_field_of_a_record_is_found_by_its_name_and_no_other_is() {
+    let Ok(Dtype::Record(record)) = "[('a', '<u4'), ('b', '<f8')]".parse::<Dtype>() else { panic!("no record") };
+    for (name, offset, dtype) in [("a", 0, "<u4"), ("b", 4, "<f8")] {
+        let field = record.field(name).unwrap();
+        assert_eq!((field.name(), field.offset(), field.dtype().to_string().as_str()), (name, offset, dtype));
+    }
+    assert!(record.field("c").is_none() && record.field("").is_none());
 }
