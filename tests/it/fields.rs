@@ -661,3 +661,17 @@ fn a_field_of_a_record_is_found_by_its_name_and_no_other_is() {
     }
     assert!(record.field("c").is_none() && record.field("").is_none());
 }
+
+#[test]
+fn a_record_is_aligned_as_its_widest_field_if_each_lies_so_and_the_next_item_does() {
+    for (descr, alignment) in [
+        ("[('a', '<f4'), ('b', '|u1'), ('', '|V3')]", 4),
+        ("[('a', '<f4'), ('b', '|u1')]", 1),              // the second item does not
+        ("[('a', '|u1'), ('b', '<f4'), ('', '|V3')]", 1), // a field does not
+        ("[('a', '|u1'), ('', '|V7'), ('b', '<f8')]", 8),
+        ("[('a', [('x', '<u2')], (3,)), ('b', '<u2')]", 2),
+        ("[('a', '|u1'), ('b', '|S3')]", 1),
+    ] {
+        assert_eq!(descr.parse::<Dtype>().unwrap().alignment(), alignment, "{descr}");
+    }
+}
