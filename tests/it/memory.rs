@@ -1103,8 +1103,7 @@ fn members_that_are_copied_are_held_up_to_64_mebibytes_and_never_beyond_the_limi
     }
 }
 
-/// Beside an array that is read by position stands a block of it, or a few rows, whatever its size; on several threads a
-/// part of that on each.
+/// Beside an array that is read by position stands a block of it, or a few rows, whatever its size.
 #[cfg(feature = "rayon")]
 #[test]
 fn what_a_thread_holds_beside_an_array_is_less_than_two_mebibytes() {
