@@ -317,29 +317,40 @@ fn padded(text: usize, width: usize) -> usize {
 }
 
 /// Fills a preamble that begins at `start` of its file with blanks, so that the elements begin on a multiple of
-/// `alignment`.
+/// `alignment`. Its text becomes no longer than NumPy reads, unless it is so already, and than its version can say.
 #[cfg(feature = "write")]
 pub(crate) fn pad(mut preamble: Vec<u8>, start: u64, alignment: u64) -> Result<Vec<u8>> {
-    let size = u64::try_from(preamble.len()).unwrap_or(u64::MAX);
-    let end = start.saturating_add(size).checked_next_multiple_of(alignment);
-    let padded = end.and_then(|end| usize::try_from(end.checked_sub(start)?).ok());
-    let Some(padded) = padded.filter(|padded| *padded > preamble.len()) else {
-        return Ok(preamble);
-    };
     let width = if preamble.get(MAGIC.len()) == Some(&1) { 2 } else { 4 };
     let field = MAGIC.len().saturating_add(2);
-    let text = padded.saturating_sub(field).saturating_sub(width);
-    // No longer than NumPy accepts, unless it is so already.
-    let fits = text <= NUMPY_TEXT || preamble.len() > NUMPY_TEXT;
-    let most = if width == 2 { usize::from(u16::MAX) } else { usize::MAX };
-    let length = u32::try_from(text).ok().filter(|_| fits && text <= most).map(u32::to_le_bytes);
-    let (Some(length), Some(field)) = (length, preamble.get_mut(field..field.saturating_add(width))) else {
-        let most = 64;
+    let before = field.saturating_add(width);
+    let text = preamble.len().saturating_sub(before);
+    let most = if text <= NUMPY_TEXT {
+        NUMPY_TEXT
+    } else if width == 2 {
+        usize::from(u16::MAX)
+    } else {
+        usize::try_from(u32::MAX).unwrap_or(usize::MAX)
+    };
+    let size = u64::try_from(preamble.len()).unwrap_or(u64::MAX);
+    let padded = |alignment: u64| {
+        let end = start.checked_add(size)?.checked_next_multiple_of(alignment)?;
+        let longer = usize::try_from(end.checked_sub(start)?).ok()?.checked_sub(before)?;
+        Some(longer).filter(|longer| *longer <= most)
+    };
+    let Some(longer) = padded(alignment) else {
+        let mut halves =
+            std::iter::successors(Some(alignment >> 1), |half| Some(half >> 1)).take_while(|half| *half > 1);
+        let most = halves.find(|half| padded(*half).is_some()).unwrap_or(1);
         return Err(ErrorKind::BadAlignment { alignment, most }.into());
     };
-    field.iter_mut().zip(length).for_each(|(to, from)| *to = from);
+    if longer == text {
+        return Ok(preamble);
+    }
+    let length = u32::try_from(longer).unwrap_or(u32::MAX).to_le_bytes();
+    let told = preamble.iter_mut().skip(field).take(width);
+    told.zip(length).for_each(|(to, from)| *to = from);
     preamble.pop(); // the newline
-    preamble.resize(padded.saturating_sub(1), b' ');
+    preamble.resize(before.saturating_add(longer).saturating_sub(1), b' ');
     preamble.push(b'\n');
     Ok(preamble)
 }

@@ -3,9 +3,10 @@
 use std::io::Cursor;
 
 use ndarray::{Array2, Ix1, Ix2, array};
-use npzmap::{ErrorKind, Npy, NpyWriter, Npz, save};
+use npzmap::{ErrorKind, Npy, NpyWriter, Npz, Result, save};
 
 use crate::fixtures;
+use crate::forge::preamble;
 
 #[test]
 fn a_plain_file_is_what_numpy_writes() {
@@ -63,6 +64,56 @@ fn a_member_becomes_a_file_with_its_own_header() {
             assert!(file.ends_with(&member.bytes().unwrap()[member.header().unwrap().preamble_size()..]));
         }
     }
+}
+
+/// A member whose preamble has a text of so many bytes.
+fn with_text(version: (u8, u8), length: usize) -> Npz<Vec<u8>> {
+    let text = format!("{:<1$}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", length - 1);
+    super::written(|w| w.add_bytes("x.npy", &[&preamble(version, text)[..], &[7, 8]].concat()))
+}
+
+/// The length of the text, once the array of [`with_text`] follows so many bytes of another file.
+fn copied(npz: &Npz<Vec<u8>>, before: u64, alignment: u64) -> Result<usize> {
+    let mut sink = Cursor::new(vec![0; before as usize]);
+    sink.set_position(before);
+    let file = NpyWriter::new(sink)?.align(alignment)?.copy(&npz.member("x")?)?.into_inner();
+    let npy = Npy::new(&file[before as usize..])?;
+    let size = npy.header()?.preamble_size();
+    assert_eq!((npy.read::<u8, Ix1>()?.to_vec(), (before as usize + size) as u64 % alignment), (vec![7, 8], 0));
+    assert_eq!(file[before as usize + size - 1], b'\n');
+    Ok(size - if npy.header()?.version().0 == 1 { 10 } else { 12 })
+}
+
+#[test]
+fn a_text_that_numpy_reads_becomes_no_longer_than_that() {
+    const NUMPY: usize = 10_000;
+    for (text, alignment, longer) in [(9_000, 1024, 9_206), (9_975, 1, 9_975), (9_975, 2, 9_976), (NUMPY, 2, NUMPY)] {
+        assert_eq!(copied(&with_text((1, 0), text), 0, alignment).unwrap(), longer);
+    }
+    assert_eq!(copied(&with_text((2, 0), 9_000), 0, 1024).unwrap(), 9_204);
+    // Exactly as long as NumPy reads: 10,000 + 10 + 38 is a multiple of 64.
+    assert_eq!(copied(&with_text((1, 0), 9_975), 38, 64).unwrap(), NUMPY);
+    for (text, alignment, most) in [(9_000, 8192, 1024), (9_975, 64, 16), (NUMPY, 64, 2), (9_999, 4, 2), (9_999, 16, 2)]
+    {
+        let error = copied(&with_text((1, 0), text), 0, alignment).unwrap_err();
+        let told = format!("x: alignment {alignment}: expected a power of two, at most {most}");
+        assert_eq!(error.to_string().lines().next(), Some(&told[..]));
+    }
+    // What NumPy does not read by default may become longer.
+    assert_eq!(copied(&with_text((1, 0), NUMPY + 1), 0, 8192).unwrap(), 16_374);
+    assert_eq!(copied(&with_text((2, 0), NUMPY + 1), 0, 8192).unwrap(), 16_372);
+}
+
+#[test]
+fn a_text_becomes_no_longer_than_its_version_can_say() {
+    assert_eq!(copied(&with_text((1, 0), 65_500), 0, 4096).unwrap(), 65_526);
+    assert_eq!(copied(&with_text((1, 0), 65_500), 55, 64).unwrap(), 65_535);
+    for (text, before, alignment, most) in [(65_530, 0, 8192, 8), (65_535, 0, 64, 1), (65_500, 54, 64, 32)] {
+        let error = copied(&with_text((1, 0), text), before, alignment).unwrap_err();
+        let ErrorKind::BadAlignment { alignment: told, most: possible } = *error.kind() else { panic!("{error}") };
+        assert_eq!((told, possible), (alignment, most), "{text} after {before}");
+    }
+    assert_eq!(copied(&with_text((2, 0), 65_530), 0, 8192).unwrap(), 73_716);
 }
 
 #[test]
