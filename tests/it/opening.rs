@@ -42,6 +42,9 @@ fn a_comment_costs_one_more_read() {
     let npz = Npz::new(Counting::new(archive(1000, "made by hand"))).unwrap();
     let reads = npz.source().taken();
     assert_eq!((npz.len(), reads.len()), (1000, 3), "{reads:?}");
+    // The longest comment, the end record, the zip64 locator and record (APPNOTE 4.3.14 to 4.3.16).
+    let most = 65_535 + 22 + 20 + 56;
+    assert_eq!(reads[1], (npz.source().size() - most, most as usize));
 }
 
 #[test]

@@ -48,12 +48,17 @@ fn into_a_file<S: Source>(npz: &Npz<S>, options: MemberOptions) -> Result<Npz<Ve
     Npz::new(bytes)
 }
 
-/// Flag bits 1 and 2 of the directory's record, which belong to the method: the end marker of LZMA is one.
-fn method_bits(archive: &[u8], name: &[u8]) -> u8 {
+/// The directory's record of a member, up to its name.
+fn record<'a>(archive: &'a [u8], name: &[u8]) -> &'a [u8] {
     let mut places = archive.windows(46 + name.len()).filter(|w| w.starts_with(b"PK\x01\x02") && &w[46..] == name);
-    let bits = places.next().unwrap()[8] & 0b110;
+    let record = places.next().unwrap();
     assert!(places.next().is_none());
-    bits
+    record
+}
+
+/// Flag bits 1 and 2, which belong to the method: the end marker of LZMA is one.
+fn method_bits(archive: &[u8], name: &[u8]) -> u8 {
+    record(archive, name)[8] & 0b110
 }
 
 #[test]
@@ -95,6 +100,20 @@ fn names_order_content_and_checksums_are_kept_and_stored_elements_are_aligned() 
             if let Some(offset) = new.payload_offset().unwrap() {
                 assert_eq!(offset % 64, 0, "{name}: {key}");
             }
+        }
+    }
+}
+
+#[test]
+fn the_version_that_a_reader_needs_is_that_of_the_method() {
+    let original = fixtures::bytes("methods.npz");
+    let copy = copied(&Npz::new(&original[..]).unwrap(), MemberOptions::new());
+    // APPNOTE 4.4.3.2; LZMA is of 6.3.
+    for (name, needs) in [("stored.npy", 20), ("deflated.npy", 20), ("bzip2.npy", 46), ("lzma.npy", 63)] {
+        for archive in [&original, copy.source()] {
+            let record = record(archive, name.as_bytes());
+            let local = u32::from_le_bytes(record[42..46].try_into().unwrap()) as usize;
+            assert_eq!((&record[6..8], &archive[local + 4..local + 6]), (&[needs, 0][..], &[needs, 0][..]), "{name}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use ndarray::{ArrayView2, Ix1, Ix2};
-use npzmap::{MemberOptions, Npz, NpzWriter, Source};
+use npzmap::{ErrorKind, MemberOptions, Npz, NpzWriter, Source};
 
 /// A sink of any size that keeps only blocks which are not all zeros; then a source.
 #[derive(Default)]
@@ -136,4 +136,21 @@ fn around_the_number_at_which_zip64_begins() {
         assert_eq!(bytes[bytes.len() - 42..].starts_with(b"PK\x06\x07"), zip64, "{count}");
         assert_eq!(Npz::new(bytes).unwrap().len(), count as usize);
     }
+}
+
+#[test]
+#[ignore = "holds 2 GiB"]
+fn a_directory_that_readers_would_refuse_is_not_written() {
+    // Records of 46 bytes and the longest name, in a directory of less than 2 GiB (docs/hostile.md, L4), of which 28 are
+    // kept for a zip64 field: 32,745 of them and no more.
+    let name = |number: u32| format!("{number:065535}");
+    let mut w = NpzWriter::stream(io::sink());
+    for number in 0..32_745 {
+        w.add_bytes(&name(number), b"").unwrap();
+    }
+    let error = w.add_bytes(&name(32_745), b"").unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::LimitExceeded { found: 2_147_515_454, limit: 2_147_483_647, .. }),
+        "{error}"
+    );
 }
