@@ -338,8 +338,7 @@ pub(crate) fn pad(mut preamble: Vec<u8>, start: u64, alignment: u64) -> Result<V
         Some(longer).filter(|longer| *longer <= most)
     };
     let Some(longer) = padded(alignment) else {
-        let mut halves =
-            std::iter::successors(Some(alignment >> 1), |half| Some(half >> 1)).take_while(|half| *half > 1);
+        let mut halves = std::iter::successors(Some(alignment), |half| Some(half >> 1)).take_while(|half| *half > 1);
         let most = halves.find(|half| padded(*half).is_some()).unwrap_or(1);
         return Err(ErrorKind::BadAlignment { alignment, most }.into());
     };
