@@ -266,10 +266,10 @@ impl DatetimeUnit {
     }
 }
 
-/// Digits without leading zeros.
+/// Digits without leading zeros, and without a sign, which `parse` takes.
 fn decimal(digits: &str) -> Option<u32> {
     let canonical = digits == "0" || !digits.starts_with('0');
-    let all = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let all = digits.bytes().all(|digit| digit.is_ascii_digit());
     digits.parse().ok().filter(|_| canonical && all)
 }
 

@@ -11,7 +11,7 @@ use crate::memory::{LITTLE, cost};
 #[test]
 fn n11_a_code_that_numpy_does_not_print_is_refused() {
     let codes = "<; |; f; <f; 4; <f3; <f1; <f32; <u3; <i16; <b2; <c4; <c64; <f04; <f 4; <<f4; !f4; float32; int; d; \
-     ?; <T; |T16; |a5; i4,f8; 3f4; f4,; (3,)f4; <U-1; <U; <U4294967296; <U1073741824; <U536870912; >U536870912; |V2147483648; \
+     ?; <T; |T16; |a5; i4,f8; 3f4; f4,; (3,)f4; <U-1; <U; <U+5; |V+4; <f+4; <U4294967296; <U1073741824; <U536870912; >U536870912; |V2147483648; \
      |V99999999999999999999; |O4; |O16; <M4; <M8[]; <M8[x]; <M8[0s]; <M8[05s]; <M8[+5s]; <M8[generic]; <M8[D/2]; <M8[s; \
      <M8s]; <M8[2147483648s]; <m8[01s]; <f4[s]; é4; datetime64[ms]; <u4\\n; <G8";
     for code in codes.split("; ").chain(["", "<f4 ", " <f4"]) {
