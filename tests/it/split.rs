@@ -8,6 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use ndarray::{Array2, Ix1, Ix2};
 use npzmap::{ErrorKind, Npz, OpenOptions, Source, Verify, record};
 
+use crate::counting::Counting;
 use crate::forge::{self, Archive};
 
 /// What is split over threads is as large as this; no multiple of what one of them takes at a time.
@@ -66,6 +67,40 @@ fn a_large_array_that_is_split_over_threads_is_the_one_that_one_thread_reads() {
             in_memory.verify().unwrap();
         });
     }
+}
+
+/// A source that several threads may read, and that remembers each read.
+struct Remembering(Counting);
+
+impl Source for Remembering {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_exact_at(offset, buf)
+    }
+
+    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn what_several_threads_read_is_read_once() {
+    let archive = Archive::new(vec![forge::stored("a.npy", &forge::u32s(&vec![7; LARGE / 4]))]);
+    let npz = Npz::new(Remembering(Counting::new(archive.bytes()))).unwrap();
+    npz.source().0.taken();
+    let once = |work: &(dyn Fn() + Sync)| {
+        with_threads(3, work);
+        let reads = npz.source().0.taken();
+        let total: usize = reads.iter().map(|(_, length)| length).sum();
+        // Besides it, the local header and the array's own.
+        assert!(reads.len() > 3 && (LARGE..LARGE + 4096).contains(&total), "{total} bytes of {LARGE}: {reads:?}");
+    };
+    once(&|| assert_eq!(npz.read::<u32, Ix1>("a").unwrap()[LARGE / 4 - 1], 7));
+    once(&|| assert_eq!(npz.member("a").unwrap().bytes().unwrap()[LARGE + 124], 7));
+    once(&|| npz.verify().unwrap());
 }
 
 #[test]
