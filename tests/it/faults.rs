@@ -164,6 +164,31 @@ fn what_a_source_says_in_the_middle_of_an_array_is_the_error_and_spoils_nothing_
     }
 }
 
+#[test]
+#[cfg(feature = "methods")]
+fn what_a_source_says_at_the_start_of_lzma_data_is_the_error() {
+    let content = u32s(&[7; 100]);
+    let mut entry = stored("x.npy", &content);
+    entry.data = forge::lzma(&content);
+    entry.header.method = 14;
+    entry.header.compressed_size = entry.data.len().try_into().unwrap();
+    let archive = entries(entry);
+    // Version, length and properties, of which the dictionary is the end (APPNOTE 5.8.8).
+    for at in archive.data_at(1)..archive.data_at(1) + 9 {
+        let npz = Faulty::open(&archive.bytes(), at, OpenOptions::new());
+        for (fault, kind) in
+            [(Fault::Short, io::ErrorKind::UnexpectedEof), (Fault::System(5), io::Error::from_raw_os_error(5).kind())]
+        {
+            npz.source().set(Some(fault));
+            let error = npz.read::<u32, Ix1>("x").unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Io(said) if said.kind() == kind), "{at}: {error:?}");
+            assert_eq!((error.member(), error.offset()), (Some("x"), npz.source().from()), "{at}");
+        }
+        npz.source().set(None);
+        assert_eq!(npz.read::<u32, Ix1>("x").unwrap().to_vec(), [7; 100]);
+    }
+}
+
 /// Verbs that take `x` by its rows.
 const ROWS: [(&str, Take); 2] = [
     ("read_rows", |npz| Ok(npz.read_rows::<u32, Ix1>("x", 0..LENGTH as usize)?.to_vec())),
