@@ -320,12 +320,16 @@ fn padded(text: usize, width: usize) -> usize {
 /// `alignment`. Its text becomes no longer than NumPy reads, unless it is so already, and than its version can say.
 #[cfg(feature = "write")]
 pub(crate) fn pad(mut preamble: Vec<u8>, start: u64, alignment: u64) -> Result<Vec<u8>> {
-    let width = if preamble.get(MAGIC.len()) == Some(&1) { 2 } else { 4 };
+    let version = preamble.get(MAGIC.len()).copied().unwrap_or_default();
+    let width = if version == 1 { 2 } else { 4 };
     let field = MAGIC.len().saturating_add(2);
     let before = field.saturating_add(width);
     let text = preamble.len().saturating_sub(before);
-    let most = if text <= NUMPY_TEXT {
-        NUMPY_TEXT
+    // NumPy counts characters. Of UTF-8, bytes that continue one begin with the bits 10.
+    let continued = preamble.iter().skip(before).filter(|byte| version == 3 && **byte >> 6 == 0b10).count();
+    let numpy = NUMPY_TEXT.saturating_add(continued);
+    let most = if text <= numpy {
+        numpy
     } else if width == 2 {
         usize::from(u16::MAX)
     } else {
@@ -354,7 +358,7 @@ pub(crate) fn pad(mut preamble: Vec<u8>, start: u64, alignment: u64) -> Result<V
     Ok(preamble)
 }
 
-/// The longest text of a header that `np.load` reads by default.
+/// The longest text of a header that `np.load` reads by default, in characters.
 #[cfg(feature = "write")]
 const NUMPY_TEXT: usize = 10_000;
 

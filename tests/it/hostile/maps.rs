@@ -289,6 +289,17 @@ fn l4_a_directory_of_two_gibibytes_is_refused() {
 }
 
 #[test]
+fn l4_a_directory_of_one_byte_less_is_looked_at() {
+    let end = End { size: u32::MAX >> 1, entries: 1, disk_entries: 1, ..Archive::new(Vec::new()).end };
+    let size = end.size as usize;
+    let mut bytes = vec![0; size + 22]; // which nobody looks at, and which costs no memory
+    bytes[size..].copy_from_slice(&end.bytes());
+    let error = Npz::new(&bytes[..]).unwrap_err();
+    assert_rule!(error, "Z11", K::BadDirectory { .. });
+    assert_eq!((error.member(), error.offset()), (None, Some(0)));
+}
+
+#[test]
 fn l4_a_number_of_members_is_no_measure_of_memory() {
     // 2^60 of them, says the end record; the directory has room for three.
     let mut archive = three();

@@ -66,6 +66,42 @@ fn z21_a_name_with_a_nul_is_refused_whole_and_cut() {
 }
 
 #[test]
+fn z21_a_nul_is_seen_wherever_it_stands() {
+    for length in 1..=17 {
+        let names = (0..length).map(|place| {
+            let mut name = vec![b'a'; length];
+            name[place] = 0;
+            name
+        });
+        for name in names.chain([vec![0; length]]) {
+            let npz = Npz::new(named(&name, false).bytes()).unwrap();
+            let error = npz.members().nth(X).unwrap().bytes().unwrap_err();
+            assert_rule!(error, "Z21", K::BadName { .. });
+        }
+    }
+}
+
+#[test]
+fn a_byte_that_is_no_ascii_is_decoded_wherever_it_stands() {
+    // Code page 437.
+    for (byte, char) in [(0x80, 'Ç'), (0x81, 'ü'), (0x94, 'ö'), (0xff, '\u{a0}')] {
+        for length in 1..=17 {
+            for places in (0..length).map(|place| place..place + 1).chain([0..length]) {
+                let name: Vec<u8> = (0..length).map(|at| if places.contains(&at) { byte } else { b'a' }).collect();
+                let key: String = (0..length).map(|at| if places.contains(&at) { char } else { 'a' }).collect();
+                let npz = Npz::new(named(&name, false).bytes()).unwrap();
+                assert_eq!(npz.keys().nth(X).unwrap(), key);
+                assert!(npz.contains(&key));
+                // And as text that it is.
+                let npz = Npz::new(named(key.as_bytes(), true).bytes()).unwrap();
+                assert_eq!(npz.keys().nth(X).unwrap(), key);
+                assert!(npz.contains(&key));
+            }
+        }
+    }
+}
+
+#[test]
 fn z21_the_other_member_of_the_cut_name_is_refused() {
     bad_name(&named(b"after.npy\0", false), "Z21", &[X, 2], &["after", "after.npy", "after.npy\0"]);
     bad_name(&named(b"before.npy\0.npy", false), "Z21", &[X, 0], &["before", "before.npy"]);

@@ -63,6 +63,19 @@ fn refused(first: impl Fn(&mut Writer) -> Result<()>, second: Step<'_>) -> npzma
 }
 
 #[test]
+fn each_of_many_names_that_were_used_is_refused() {
+    let mut w = NpzWriter::stream(Vec::new());
+    for number in 0..2_000 {
+        w.add_bytes(&format!("{number}"), b"").unwrap();
+    }
+    for number in 0..2_000 {
+        let error = w.add_bytes(&format!("{number}"), b"").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadKey { .. }), "{error}");
+    }
+    assert_eq!(Npz::new(w.finish().unwrap()).unwrap().len(), 2_000);
+}
+
+#[test]
 fn a_name_that_was_used_is_refused_before_a_byte_is_written() {
     let error = refused(|w| w.add("x", &[1]), &|w| w.add("x", &[2]));
     assert_eq!(error.to_string(), "x: the key is in the archive already");

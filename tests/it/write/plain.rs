@@ -99,6 +99,24 @@ fn a_text_that_numpy_reads_becomes_no_longer_than_that() {
         let told = format!("x: alignment {alignment}: expected a power of two, at most {most}");
         assert_eq!(error.to_string().lines().next(), Some(&told[..]));
     }
+    // NumPy counts characters, of which 9,000 have two bytes here.
+    let wide = |blanks: usize| {
+        let text = format!("{{'descr': [('{}', '|u1')], 'fortran_order': False, 'shape': (2,), }}", "Ж".repeat(9_000));
+        let text = format!("{text}{}\n", " ".repeat(blanks));
+        super::written(|w| w.add_bytes("x.npy", &[&preamble((3, 0), text)[..], &[7, 8]].concat()))
+    };
+    let aligned = |npz: &Npz<Vec<u8>>, alignment| {
+        let file = NpyWriter::stream(Vec::new()).align(alignment)?.copy(&npz.member("x")?)?;
+        Npy::new(file)?.header().map(|header| header.preamble_size())
+    };
+    let start = wide(0).member("x").unwrap().header().unwrap().preamble_size();
+    // 10,000 characters, the longest that are read.
+    let most = start + 10_000 - (start - 12 - 9_000);
+    assert_eq!(aligned(&wide(0), 512).unwrap(), start.next_multiple_of(512));
+    assert_eq!(aligned(&wide(most - start), 1).unwrap(), most);
+    let error = aligned(&wide(most - start), 4096).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::BadAlignment { alignment: 4096, .. }), "{error}");
+    assert_eq!(aligned(&wide(most - start + 1), 4096).unwrap() % 4096, 0);
     // What NumPy does not read by default may become longer.
     assert_eq!(copied(&with_text((1, 0), NUMPY + 1), 0, 8192).unwrap(), 16_374);
     assert_eq!(copied(&with_text((2, 0), NUMPY + 1), 0, 8192).unwrap(), 16_372);
