@@ -82,7 +82,7 @@ fn z21_a_nul_is_seen_wherever_it_stands() {
 }
 
 #[test]
-fn a_byte_that_is_no_ascii_is_decoded_wherever_it_stands() {
+fn z22_a_byte_that_is_no_ascii_is_decoded_wherever_it_stands() {
     // Code page 437.
     for (byte, char) in [(0x80, 'Ç'), (0x81, 'ü'), (0x94, 'ö'), (0xff, '\u{a0}')] {
         for length in 1..=17 {
