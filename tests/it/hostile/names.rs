@@ -86,7 +86,7 @@ fn z22_a_byte_that_is_no_ascii_is_decoded_wherever_it_stands() {
     // Code page 437.
     for (byte, char) in [(0x80, 'Ç'), (0x81, 'ü'), (0x94, 'ö'), (0xff, '\u{a0}')] {
         for length in 1..=17 {
-            for places in (0..length).map(|place| place..place + 1).chain([0..length]) {
+            for places in (0..length).map(|place| place..place + 1).chain(std::iter::once(0..length)) {
                 let name: Vec<u8> = (0..length).map(|at| if places.contains(&at) { byte } else { b'a' }).collect();
                 let key: String = (0..length).map(|at| if places.contains(&at) { char } else { 'a' }).collect();
                 let npz = Npz::new(named(&name, false).bytes()).unwrap();

@@ -107,7 +107,7 @@ fn names_order_content_and_checksums_are_kept_and_stored_elements_are_aligned() 
 #[test]
 fn the_version_that_a_reader_needs_is_that_of_the_method() {
     let original = fixtures::bytes("methods.npz");
-    let copy = copied(&Npz::new(&original[..]).unwrap(), MemberOptions::new());
+    let copy = copied(&Npz::new(&original[..]).unwrap(), MemberOptions::new().verify(false));
     // APPNOTE 4.4.3.2; LZMA is of 6.3.
     for (name, needs) in [("stored.npy", 20), ("deflated.npy", 20), ("bzip2.npy", 46), ("lzma.npy", 63)] {
         for archive in [&original, copy.source()] {
