@@ -136,13 +136,15 @@ impl<S: Sink> NpyWriter<S> {
         NpyWriter { output, alignment: DEFAULT_ALIGNMENT }
     }
 
-    /// Where the elements begin: on a multiple of so many bytes of the file, a power of two up to 8 KiB. NumPy itself takes
-    /// care of 64; for more, the header is filled with blanks, up to the 10,000 characters that `np.load` reads by default.
+    /// Where the elements begin: on a multiple of so many bytes of the file, a power of two up to 8 KiB. NumPy itself
+    /// takes care of 64; for more, the header is filled with blanks, up to the 10,000 characters that `np.load` reads
+    /// by default.
     ///
     /// # Errors
     ///
-    /// [`BadAlignment`](ErrorKind::BadAlignment) for any other number. The verb that writes the array has the same error, which
-    /// says what is possible, where a header would become longer than that, or, if it is so already, than its version can say.
+    /// [`BadAlignment`](ErrorKind::BadAlignment) for any other number. The verb that writes the array has the same
+    /// error, which says what is possible, where a header would become longer than that, or, if it is so already, than
+    /// its version can say.
     ///
     /// ```
     /// use npzmap::{Npy, NpyWriter};
