@@ -78,7 +78,7 @@ pub(crate) fn open<S: Source>(source: S, options: OpenOptions, stays: u64) -> Re
         // Read already.
         (Cow::Owned(_), Some(bytes)) => Cow::Owned(bytes.to_vec()),
         _ => {
-            source.will_read(range.clone());
+            source.will_read(std::slice::from_ref(&range));
             fetch(range.clone())?
         }
     };

@@ -1,20 +1,23 @@
-//! Where bytes come from: a slice in memory, or a file that is read by position.
+//! Where bytes come from: memory, a file that is read by position, or an implementation of the user's own.
 
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The bytes of an archive: their number, a positioned read, and the slice itself where there is one.
+/// Provides the bytes of an archive or a `.npy` file: their number, reads by position, and the bytes themselves where they
+/// are in memory.
 ///
-/// Everything that is `AsRef<[u8]>` is a source: `Vec<u8>`, `&[u8]`, `Arc<[u8]>`, `bytes::Bytes`. A user's own
-/// storage implements three methods. Reading takes `&self`, so one source serves many threads.
+/// Implemented for `[u8]`, `[u8; N]`, `Vec<u8>`, [`ReadAt`], [`Mapping`](crate::Mapping), and for `&T`, `Box<T>` and
+/// [`Arc<T>`](Arc) of every source, `Box<dyn Source>` included. Storage of your own implements two methods. Reading takes
+/// `&self`, so several threads can use one source at once.
 ///
-/// An implementation may return whatever it likes, also other bytes on every call: arrays may then be wrong,
-/// memory safety is not touched.
+/// An implementation may return any bytes, and different ones on every call. Arrays may then be wrong; memory safety does
+/// not depend on it.
 ///
 /// # Examples
 ///
@@ -22,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// use npzmap::{Npz, Source};
 /// use std::io;
 ///
-/// /// Two halves of an archive.
+/// /// An archive in two pieces.
 /// struct Halves(Vec<u8>, Vec<u8>);
 ///
 /// impl Source for Halves {
@@ -47,23 +50,23 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 //
-// `size`, not `len`: the blanket implementation would shadow the slices' own `len` wherever the trait is imported.
-pub trait Source {
-    /// The number of bytes.
+// `size`, not `len`, which would shadow the slices' own `len` wherever the trait is imported.
+pub trait Source: Send + Sync {
+    /// Returns the number of bytes.
     ///
     /// ```
     /// use npzmap::Source;
     ///
-    /// assert_eq!(vec![0; 22].size(), 22); // of everything that is AsRef<[u8]>
+    /// assert_eq!(vec![0_u8; 22].size(), 22);
     /// ```
     fn size(&self) -> u64;
 
-    /// Fills `buf` with the bytes from `offset` on. Where it fails because it was interrupted (`Interrupted`), it is asked
-    /// again.
+    /// Fills `buf` with the bytes from `offset` on. A read that fails with
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is repeated.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` when there are fewer than `buf.len()`.
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if there are fewer than `buf.len()` bytes from `offset` on.
     ///
     /// ```
     /// use npzmap::Source;
@@ -77,7 +80,7 @@ pub trait Source {
     /// ```
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
-    /// All of the bytes, if they lie in memory.
+    /// Returns all of the bytes, if they are in memory. Arrays can then borrow from them.
     ///
     /// ```
     /// use std::fs::File;
@@ -85,68 +88,130 @@ pub trait Source {
     ///
     /// let file = ReadAt::new(File::open("tests/data/model-batch.npz")?)?;
     /// assert_eq!(file.as_slice(), None);
-    /// assert_eq!(Source::as_slice("PK"), Some(&b"PK"[..]));
+    /// assert_eq!(Source::as_slice(b"PK"), Some(&b"PK"[..]));
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     fn as_slice(&self) -> Option<&[u8]> {
         None
     }
 
-    /// This source, if several threads may read it at once: one large array is then split over them (feature `rayon`).
+    /// Fills several buffers, each with the bytes from its offset on. The default reads one after the other; storage that
+    /// is far away can ask for all of them at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_exact_at`](Source::read_exact_at), for any of the ranges.
     ///
     /// ```
-    /// use std::io;
-    /// use npzmap::{Npz, Source};
+    /// use npzmap::Source;
     ///
-    /// struct Mine(Vec<u8>);
-    ///
-    /// impl Source for Mine {
-    ///     fn size(&self) -> u64 {
-    ///         self.0.size()
-    ///     }
-    ///
-    ///     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-    ///         self.0.read_exact_at(offset, buf)
-    ///     }
-    ///
-    ///     fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-    ///         Some(self)
-    ///     }
-    /// }
-    ///
-    /// let npz = Npz::new(Mine(std::fs::read("tests/data/model-batch.npz")?))?;
-    /// npz.verify()?;
-    /// # Ok::<(), npzmap::Error>(())
+    /// let (mut one, mut two) = ([0; 1], [0; 2]);
+    /// b"archive".read_ranges(&mut [(0, &mut one[..]), (3, &mut two[..])])?;
+    /// assert_eq!((&one, &two), (b"a", b"hi"));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
-    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-        None
+    fn read_ranges(&self, ranges: &mut [(u64, &mut [u8])]) -> io::Result<()> {
+        ranges.iter_mut().try_for_each(|(offset, buf)| read_retrying(self, *offset, buf))
     }
 
-    // All bytes of `range` of the slice are about to be read.
-    #[doc(hidden)]
-    fn will_read(&self, _range: Range<u64>) {}
+    /// Returns the largest number of bytes between two ranges that is worth reading along with them, in place of a second
+    /// read: 4 KiB by default, which suits a file. An object store wants about 1 MiB.
+    ///
+    /// ```
+    /// use npzmap::Source;
+    ///
+    /// assert_eq!(b"PK".gap(), 4096);
+    /// ```
+    fn gap(&self) -> u64 {
+        4096
+    }
 
-    // The file whose bytes these are, for copies within the system.
-    #[doc(hidden)]
-    fn as_file(&self) -> Option<&File> {
+    /// Announces ranges that will be read soon, so that the source can start to fetch them. It need not do anything, and
+    /// the announced bytes need not be read.
+    ///
+    /// ```
+    /// use npzmap::Source;
+    ///
+    /// b"archive".will_read(&[0..2]); // in memory already
+    /// ```
+    fn will_read(&self, _ranges: &[Range<u64>]) {}
+
+    /// Returns the name of the bytes, a path or a URL, which errors give if the archive was not opened by path.
+    ///
+    /// ```
+    /// use npzmap::Source;
+    ///
+    /// assert_eq!(b"PK".name(), None);
+    /// ```
+    fn name(&self) -> Option<&str> {
         None
     }
 }
 
-impl<B: AsRef<[u8]> + ?Sized> Source for B {
+impl Source for [u8] {
     fn size(&self) -> u64 {
-        self.as_ref().len() as u64
+        self.len() as u64
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let found = usize::try_from(offset).ok().and_then(|start| self.as_ref().get(start..)?.get(..buf.len()));
+        let found = usize::try_from(offset).ok().and_then(|start| self.get(start..)?.get(..buf.len()));
         buf.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn as_slice(&self) -> Option<&[u8]> {
-        Some(self.as_ref())
+        Some(self)
     }
+}
+
+/// Sources that are what they hold.
+macro_rules! forward {
+    ($(($($generics:tt)*) $type:ty => |$source:ident| $inner:expr;)*) => {$(
+        impl<$($generics)*> Source for $type {
+            fn size(&self) -> u64 {
+                let $source = self;
+                Source::size($inner)
+            }
+
+            fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+                let $source = self;
+                Source::read_exact_at($inner, offset, buf)
+            }
+
+            fn as_slice(&self) -> Option<&[u8]> {
+                let $source = self;
+                Source::as_slice($inner)
+            }
+
+            fn read_ranges(&self, ranges: &mut [(u64, &mut [u8])]) -> io::Result<()> {
+                let $source = self;
+                Source::read_ranges($inner, ranges)
+            }
+
+            fn gap(&self) -> u64 {
+                let $source = self;
+                Source::gap($inner)
+            }
+
+            fn will_read(&self, ranges: &[Range<u64>]) {
+                let $source = self;
+                Source::will_read($inner, ranges);
+            }
+
+            fn name(&self) -> Option<&str> {
+                let $source = self;
+                Source::name($inner)
+            }
+        }
+    )*};
+}
+
+forward! {
+    () Vec<u8> => |source| source.as_slice();
+    (const N: usize) [u8; N] => |source| source.as_slice();
+    (S: Source + ?Sized) &S => |source| &**source;
+    (S: Source + ?Sized) Box<S> => |source| &**source;
+    (S: Source + ?Sized) Arc<S> => |source| &**source;
 }
 
 /// A [`Source`] whose [`as_slice`](Source::as_slice) is always there, so that arrays can borrow from it.
@@ -172,7 +237,12 @@ impl<B: AsRef<[u8]> + ?Sized> Source for B {
 )]
 pub trait InMemory: Source {}
 
-impl<B: AsRef<[u8]> + ?Sized> InMemory for B {}
+impl InMemory for [u8] {}
+impl InMemory for Vec<u8> {}
+impl<const N: usize> InMemory for [u8; N] {}
+impl<S: InMemory + ?Sized> InMemory for &S {}
+impl<S: InMemory + ?Sized> InMemory for Box<S> {}
+impl<S: InMemory + ?Sized> InMemory for Arc<S> {}
 
 /// A file that is read by position: no shared cursor, so that threads do not disturb each other.
 ///
@@ -335,14 +405,19 @@ impl Identity {
     }
 }
 
-/// Reads from a source, whatever interrupts it. An error says from where was read.
-pub(crate) fn read_at<S: Source + ?Sized>(source: &S, offset: u64, buf: &mut [u8]) -> Result<()> {
+/// Reads, and reads again if that was interrupted.
+fn read_retrying<S: Source + ?Sized>(source: &S, offset: u64, buf: &mut [u8]) -> io::Result<()> {
     loop {
         match source.read_exact_at(offset, buf) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome.map_err(|error| Error::from(error).at(offset)),
+            outcome => return outcome,
         }
     }
+}
+
+/// Reads from a source. An error has the offset from which it was read.
+pub(crate) fn read_at<S: Source + ?Sized>(source: &S, offset: u64, buf: &mut [u8]) -> Result<()> {
+    read_retrying(source, offset, buf).map_err(|error| Error::from(error).at(offset))
 }
 
 impl Source for ReadAt {
@@ -369,14 +444,6 @@ impl Source for ReadAt {
             }
         }
         Ok(())
-    }
-
-    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-        Some(self)
-    }
-
-    fn as_file(&self) -> Option<&File> {
-        Some(&self.file)
     }
 }
 

@@ -23,8 +23,8 @@ const PIECE: usize = 4 << 20;
 /// As many of them are given to the threads at once.
 const PIECES: usize = 1024;
 
-/// Bytes from `start` of the source on, read by several threads, and their CRC if it is asked for. Nothing where one
-/// thread does as well, or only one may read.
+/// Bytes from `start` of the source on, read by several threads, and their CRC if it is asked for. `None` where one
+/// thread does as well.
 pub(crate) fn read<S: Source>(
     source: &S,
     start: u64,
@@ -54,8 +54,8 @@ pub(crate) fn read<S: Source>(
     pieces.map(|(index, piece)| failed.unless(index, || read((index, piece)))).reduce(nothing, joined).map(Some)
 }
 
-/// Rows of an array whose elements begin at `start` of the source. Whether they were read: not where one thread does as
-/// well, or only one may read.
+/// Rows of an array whose elements begin at `start` of the source. False where one thread does as
+/// well: then nothing was read.
 pub(crate) fn gather<S: Source>(
     source: &S,
     start: u64,
@@ -78,7 +78,7 @@ pub(crate) fn gather<S: Source>(
     Ok(true)
 }
 
-/// The CRC of the bytes in `range` of the source. Nothing where one thread does as well, or only one may read.
+/// The CRC of the bytes in `range` of the source. `None` where one thread does as well.
 pub(crate) fn checksum<S: Source>(source: &S, range: Range<u64>) -> Result<Option<Hasher>> {
     let Some(readable) = Readable::of(source, range.end - range.start) else {
         return Ok(None);
@@ -149,7 +149,7 @@ impl FirstFailed {
 #[derive(Clone, Copy)]
 enum Readable<'a> {
     Slice(&'a [u8]),
-    Source(&'a (dyn Source + Sync)),
+    Source(&'a dyn Source),
 }
 
 impl<'a> Readable<'a> {
@@ -157,7 +157,7 @@ impl<'a> Readable<'a> {
         if length < LEAST || threads::count() < 2 {
             return None;
         }
-        source.as_slice().map(Readable::Slice).or_else(|| source.as_sync().map(Readable::Source))
+        Some(source.as_slice().map_or(Readable::Source(source), Readable::Slice))
     }
 
     fn read_at(self, start: u64, bytes: &mut [u8]) -> Result<()> {

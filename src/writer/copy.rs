@@ -170,7 +170,8 @@ impl<S: Sink> NpzWriter<S> {
 
     /// Stored, and to be stored: its place changes, and nothing else.
     fn move_stored<R: Source>(&mut self, name: &str, found: &Found<'_, R>, verify: bool) -> Result<()> {
-        if let (Some(bytes), None) = (in_memory(found), found.source.as_file()) {
+        // A sink that cannot go back gets no data before its checksum was verified.
+        if let (Some(bytes), false) = (in_memory(found), self.output.sink().seeks()) {
             let body = of(found, Rest::Bytes(bytes));
             let (computed, stored) = (body.checksum().unwrap_or_default(), found.coded.crc32);
             if verify && computed != stored {

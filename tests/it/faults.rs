@@ -84,10 +84,6 @@ impl Source for Faulty {
             _ => self.bytes.read_exact_at(offset, buf),
         }
     }
-
-    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-        Some(self)
-    }
 }
 
 /// As many numbers as several reads bring, and several threads.

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use ndarray::{Ix1, Ix2, IxDyn};
-use npzmap::{ErrorKind, FixedBytes, FixedStr, Mapping, Npy, Npz, Order, Reason, SharedArray, Unaligned};
+use npzmap::{
+    ErrorKind, FixedBytes, FixedStr, InMemory, Mapping, Npy, Npz, Order, Reason, SharedArray, Source, Unaligned,
+};
 
 use crate::elements::{arrays, assert_lent, assert_values, kind, lengths, map, placed, text};
 use crate::fixtures;
@@ -160,8 +162,24 @@ struct Fickle {
     end: AtomicUsize,
 }
 
-impl AsRef<[u8]> for Fickle {
-    fn as_ref(&self) -> &[u8] {
+impl Source for Fickle {
+    fn size(&self) -> u64 {
+        self.now().size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        self.now().read_exact_at(offset, buf)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self.now())
+    }
+}
+
+impl InMemory for Fickle {}
+
+impl Fickle {
+    fn now(&self) -> &[u8] {
         &self.bytes[self.start.load(Ordering::Relaxed)..self.end.load(Ordering::Relaxed)]
     }
 }

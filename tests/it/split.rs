@@ -38,10 +38,6 @@ impl Source for Failing {
         }
         self.bytes.read_exact_at(offset, buf)
     }
-
-    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-        Some(self)
-    }
 }
 
 #[test]
@@ -79,10 +75,6 @@ impl Source for Remembering {
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
         self.0.read_exact_at(offset, buf)
-    }
-
-    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-        Some(self)
     }
 }
 
@@ -182,10 +174,6 @@ impl Source for Petabytes {
             *byte = at.and_then(|at| bytes.get(at as usize)).copied().unwrap_or(0);
         }
         Ok(())
-    }
-
-    fn as_sync(&self) -> Option<&(dyn Source + Sync)> {
-        Some(self)
     }
 }
 
