@@ -11,6 +11,7 @@ use crate::container::directory::{self, Directory, Record};
 use crate::container::end::{self, End, Search};
 use crate::container::local;
 use crate::container::record::LOCAL_FIXED;
+use crate::context::SUFFIX;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::OpenOptions;
 use crate::source::{Source, read_at};
@@ -24,8 +25,6 @@ pub(crate) struct Archive<S> {
     pub(crate) path: Option<Box<Path>>,
 }
 
-/// What `np.savez` puts behind every key.
-pub(crate) const SUFFIX: &str = ".npy";
 const SUFFIX_BYTES: directory::Suffix = *SUFFIX.as_bytes().first_chunk().unwrap();
 
 /// Where the directory's bytes are; they are held once.

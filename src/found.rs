@@ -1,11 +1,12 @@
 //! The bytes of one array or member, found: where they lie, how they are coded, and what of them was seen on the way.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::buffer;
 use crate::container::decode::{self, BLOCK, Coded, Content};
-use crate::error::{Error, ErrorKind, Fault, Reason, Result};
+use crate::error::{Error, ErrorKind, Fault, Result};
 use crate::limits::Limits;
-use crate::npy::array::Elements;
 use crate::npy::header::{self, Header, Measure};
 use crate::npy::swap::Landing;
 use crate::options::{OpenOptions, Verify};
@@ -24,7 +25,14 @@ pub(crate) struct Found<'a, S> {
     pub(crate) limits: Limits,
 }
 
+impl<S> Clone for Found<'_, S> {
+    fn clone(&self) -> Self {
+        Found { data: self.data.clone(), seen: self.seen.clone(), ..*self }
+    }
+}
+
 /// What of the data was seen when it was found.
+#[derive(Clone)]
 pub(crate) enum Seen<'a> {
     /// All of it, in memory.
     All(&'a [u8]),
@@ -54,24 +62,33 @@ impl<'a, S: Source> Found<'a, S> {
         self.verify != Verify::Never
     }
 
-    /// Reads the content front to back.
-    pub(crate) fn content<T>(&self, verify: bool, work: impl FnOnce(&mut Content<'_>) -> Result<T>) -> Result<T> {
+    /// Begins to decode the content.
+    pub(crate) fn content(&self, verify: bool) -> Result<Content<Section<'a, S>>> {
         let seen = match &self.seen {
             Seen::All(_) => Vec::new(),
             Seen::Some(bytes) => bytes.clone(),
         };
-        let mut section = Section::new(self.source, self.data.clone(), seen);
-        self.coded.decode(&mut section, verify, work)
+        self.coded.open(Section::new(self.source, self.data.clone(), seen), verify)
     }
 
     /// Reads what is left of the content into memory of that size, and checks it.
-    pub(crate) fn read_to_end(&self, content: &mut Content<'_>, bytes: &mut [u8], landing: Landing<'_>) -> Result<()> {
+    pub(crate) fn read_to_end(
+        &self,
+        content: &mut Content<Section<'a, S>>,
+        bytes: &mut [u8],
+        landing: Landing<'_>,
+    ) -> Result<()> {
         self.read_next(content, bytes, landing)?;
         content.finish()
     }
 
     /// Reads the next bytes of the content; by several threads, if they are all that is left, and many.
-    pub(crate) fn read_next(&self, content: &mut Content<'_>, bytes: &mut [u8], landing: Landing<'_>) -> Result<()> {
+    pub(crate) fn read_next(
+        &self,
+        content: &mut Content<Section<'a, S>>,
+        bytes: &mut [u8],
+        landing: Landing<'_>,
+    ) -> Result<()> {
         #[cfg(feature = "rayon")]
         if self.is_stored() && content.left() == bytes.len() as u64 {
             let start = self.data.end - bytes.len() as u64;
@@ -89,57 +106,53 @@ impl<'a, S: Source> Found<'a, S> {
 
     /// Reads the whole content and holds it against its CRC.
     pub(crate) fn verify(&self) -> Result<()> {
-        self.content(true, |content| {
-            #[cfg(feature = "rayon")]
-            if self.is_stored()
-                && let Some(crc) = split::checksum(self.source, self.data.clone())?
-            {
-                content.was_read(&crc);
-            }
-            content.finish()
-        })
+        let mut content = self.content(true)?;
+        #[cfg(feature = "rayon")]
+        if self.is_stored()
+            && let Some(crc) = split::checksum(self.source, self.data.clone())?
+        {
+            content.was_read(&crc);
+        }
+        content.finish()
     }
 
-    /// Reads the header, and leaves the content at the first element.
-    pub(crate) fn array<T>(&self, verify: bool, work: impl FnOnce(Header, &mut Content<'_>) -> Result<T>) -> Result<T> {
+    /// Reads the header, and leaves the content at the first element; with the header's bytes.
+    pub(crate) fn array(&self, verify: bool) -> Result<(Header, (Vec<u8>, Content<Section<'a, S>>))> {
         let size = self.coded.place.size;
-        self.content(verify, |content| {
-            let mut preamble = Vec::new();
-            let header = loop {
-                match header::measure(&preamble, size, &self.limits) {
-                    Err(error) => break Err(error),
-                    Ok(Measure::Length(length)) if preamble.len() as u64 == length => break Header::parse(&preamble),
-                    Ok(Measure::Length(length) | Measure::Needs(length)) => {
-                        let seen = preamble.len();
-                        let whole = usize::try_from(length).unwrap_or(usize::MAX);
-                        let out_of_memory = |_| ErrorKind::OutOfMemory { bytes: length };
-                        preamble.try_reserve_exact(whole.saturating_sub(seen)).map_err(out_of_memory)?;
-                        preamble.resize(whole, 0);
-                        content.read_exact(&mut preamble[seen..])?;
-                    }
+        let mut content = self.content(verify)?;
+        let mut preamble = Vec::new();
+        let header = loop {
+            match header::measure(&preamble, size, &self.limits) {
+                Err(error) => break Err(error),
+                Ok(Measure::Length(length)) if preamble.len() as u64 == length => break Header::parse(&preamble),
+                Ok(Measure::Length(length) | Measure::Needs(length)) => {
+                    let seen = preamble.len();
+                    let whole = usize::try_from(length).unwrap_or(usize::MAX);
+                    let out_of_memory = |_| ErrorKind::OutOfMemory { bytes: length };
+                    preamble.try_reserve_exact(whole.saturating_sub(seen)).map_err(out_of_memory)?;
+                    preamble.resize(whole, 0);
+                    content.read_exact(&mut preamble[seen..])?;
                 }
-            };
-            let header = header.map_err(|error| self.in_content(error))?;
-            check_length(&header, content.left())?;
-            work(header, content)
+            }
+        };
+        let header = header.map_err(|error| self.in_content(error))?;
+        check_length(&header, content.left())?;
+        Ok((header, (preamble, content)))
+    }
+
+    /// The header, if all of the content is in memory.
+    pub(crate) fn header_in_memory(&self) -> Option<Result<Header>> {
+        let Seen::All(bytes) = self.seen else { return None };
+        self.is_stored().then(|| {
+            let header = parse(bytes, &self.limits).map_err(|error| self.in_content(error))?;
+            check_length(&header, bytes.len().saturating_sub(header.preamble_size()) as u64)?;
+            Ok(header)
         })
     }
 
-    /// The header and where the elements lie: for a plan or a view, nothing is decoded but the header.
-    pub(crate) fn elements(&self) -> Result<(Header, Elements<'a>)> {
-        let reason = match self.seen {
-            Seen::All(bytes) if self.is_stored() => {
-                let header = parse(bytes, &self.limits).map_err(|error| self.in_content(error))?;
-                let (_, bytes) = bytes.split_at(header.preamble_size().min(bytes.len()));
-                check_length(&header, bytes.len() as u64)?;
-                let offset = self.data.start + header.preamble_size() as u64;
-                return Ok((header, Elements::Here { bytes, offset }));
-            }
-            _ if self.is_stored() => Reason::NotInMemory,
-            _ => Reason::Compressed,
-        };
-        let header = self.array(false, |header, _| Ok(header))?;
-        Ok((header, Elements::Elsewhere(reason)))
+    /// The header alone.
+    pub(crate) fn header(&self) -> Result<Header> {
+        self.header_in_memory().unwrap_or_else(|| self.array(false).map(|(header, _)| header))
     }
 
     /// The content where it lies, if it is stored and in memory.
@@ -163,6 +176,19 @@ impl<'a, S: Source> Found<'a, S> {
 
     pub(crate) fn check_budget(&self, bytes: usize) -> Result<()> {
         self.coded.check_budget(bytes as u64, &self.limits).map_err(|error| error.at(self.data.start))
+    }
+
+    /// All of the content, borrowed or copied.
+    pub(crate) fn bytes(&self) -> Result<Cow<'a, [u8]>> {
+        if let Some(bytes) = self.lent()? {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let mut content = self.content(self.checks_copies())?;
+        let count = usize::try_from(content.left()).unwrap_or(usize::MAX);
+        self.check_budget(count)?;
+        let mut bytes = buffer::zeroed(count)?;
+        self.read_to_end(&mut content, &mut bytes, Landing::AS_THEY_LIE)?;
+        Ok(Cow::Owned(bytes))
     }
 
     /// The same for what bytes become, which is more than they are, stored or not.

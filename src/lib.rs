@@ -53,13 +53,16 @@
 //! - `cli`: the command `npz`; nothing in the library.
 
 mod archive;
+mod array;
 mod buffer;
 mod bytes;
 mod container;
+mod context;
 mod error;
 mod found;
 mod limits;
 mod member;
+mod method;
 #[cfg(feature = "mmap")]
 mod mmap;
 mod npy;
@@ -67,6 +70,7 @@ mod npz;
 mod open;
 mod options;
 mod plain;
+mod positioned;
 mod section;
 mod shared;
 mod source;
@@ -80,10 +84,12 @@ mod threads;
 #[cfg(feature = "write")]
 mod writer;
 
+pub use array::{NpyArray, Reader};
 pub use container::directory::Duplicates;
 pub use error::{Asked, Error, ErrorKind, Escaped, Fault, Reason, Result};
 pub use limits::Limits;
-pub use member::{Member, Method};
+pub use member::Member;
+pub use method::Method;
 #[cfg(feature = "mmap")]
 pub use mmap::{Advice, Mapping};
 pub use npy::any::{AnyArray, RawArray, Visitor};

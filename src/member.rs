@@ -1,29 +1,29 @@
 //! `Member`: one entry of the archive. It knows where it is; it looks when it is asked.
 
-mod method;
 mod verbs;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use crate::archive::{Archive, SUFFIX};
+use crate::archive::Archive;
+use crate::array::{NpyArray, Reader};
 use crate::buffer;
 use crate::bytes::window;
 use crate::container::decode::Coded;
 use crate::container::directory::Record;
 use crate::container::local::{self, Contradicted, Local};
-use crate::container::name;
 use crate::container::record::{LOCAL_FIXED, Place};
+use crate::context::{self, Context};
 use crate::error::{Error, ErrorKind, Result};
 use crate::found::{Found, Seen};
+use crate::method::Method;
 use crate::npy::header::Header;
 #[cfg(doc)]
 use crate::npz::Npz;
 use crate::options::Verify;
 use crate::source::{ReadAt, Source, read_at};
 use crate::stream::Stream;
-pub use method::Method;
 
 /// A member of an archive. Making one costs nothing; what is wrong with it shows when it is used.
 ///
@@ -72,15 +72,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn key(&self) -> Cow<'a, str> {
-        match self.text() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.strip_suffix(SUFFIX).unwrap_or(text)),
-            Cow::Owned(mut text) => {
-                if text.ends_with(SUFFIX) {
-                    text.truncate(text.len() - SUFFIX.len());
-                }
-                Cow::Owned(text)
-            }
-        }
+        context::key(self.record.raw.name, self.record.raw.is_utf8())
     }
 
     /// The name as text, `.npy` included, decoded as [`key`](Member::key) is.
@@ -95,8 +87,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn text(&self) -> Cow<'a, str> {
-        let raw = &self.record.raw;
-        name::text(raw.name, raw.is_utf8()).unwrap_or_else(|| String::from_utf8_lossy(raw.name))
+        context::text(self.record.raw.name, self.record.raw.is_utf8())
     }
 
     /// The name as it stands in the directory.
@@ -201,7 +192,13 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn payload_offset(&self) -> Result<Option<u64>> {
-        self.find(|found| found.payload_offset())
+        match self.array() {
+            Ok(array) => Ok(array.data_offset()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => {
+                self.find(|found| Ok(found.is_stored().then_some(found.data.start)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The whole content, borrowed if it is stored and in memory. This is how members that are no arrays are read.
@@ -334,6 +331,58 @@ impl<'a, S: Source> Member<'a, S> {
     }
 
     /// The general purpose flags (APPNOTE 4.4.4).
+    /// Returns the array, with its local header checked and its `.npy` header parsed: the handle that has every verb.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnArray`](ErrorKind::NotAnArray), and whatever is wrong with the member or with its header.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// for member in &npz {
+    ///     let array = member.array()?;
+    ///     println!("{} {} {:?}", member.key(), array.dtype(), array.shape());
+    /// }
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn array(&self) -> Result<NpyArray<'a, S>> {
+        NpyArray::new(self.locate(), self.context())
+    }
+
+    /// Returns the content as a stream: decompressed, of any length, with the header of an array.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the member. Reading: [`BadStream`](ErrorKind::BadStream),
+    /// [`Checksum`](ErrorKind::Checksum), and what the source says, as an [`io::Error`](std::io::Error) that holds the
+    /// [`Error`].
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/keys.npz")?;
+    /// let mut text = String::new();
+    /// std::io::Read::read_to_string(&mut npz.member("notes.txt")?.reader()?, &mut text)?;
+    /// assert!(!text.is_empty());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn reader(&self) -> Result<Reader<'a, S>> {
+        self.find(|found| {
+            let mut content = found.content(found.checks_copies())?;
+            if content.left() == 0 {
+                content.finish()?; // no read will do it
+            }
+            Ok(Reader::of_content(found.clone(), self.context(), content))
+        })
+    }
+
+    fn context(&self) -> Context<'a> {
+        let raw = &self.record.raw;
+        Context { name: Some((raw.name, raw.is_utf8())), path: self.archive.path() }
+    }
+
     #[cfg(feature = "write")]
     pub(crate) fn flags(&self) -> u16 {
         self.record.raw.flags()

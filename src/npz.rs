@@ -10,6 +10,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::archive::Archive;
+use crate::array::NpyArray;
 use crate::container::directory::{Duplicates, Records};
 use crate::error::{Error, ErrorKind, Result};
 use crate::member::Member;
@@ -159,6 +160,28 @@ impl<S: Source> Npz<S> {
             Ok(Member::new(&self.archive, record))
         });
         found.map_err(|error| error.in_member(key.into()).in_file(self.path()))
+    }
+
+    /// Returns the array of this key: located, with its local header checked and its `.npy` header parsed. The handle has
+    /// every verb.
+    ///
+    /// # Errors
+    ///
+    /// As [`member`](Npz::member), and whatever is wrong with the member or with its header.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// let features = npz.array("features")?;
+    /// assert_eq!(features.shape(), [3, 4]);
+    /// let rows: Array2<f32> = features.rows(1..3)?.read()?;
+    /// assert_eq!(rows[(1, 0)], 8.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn array(&self, key: &str) -> Result<NpyArray<'_, S>> {
+        self.member(key)?.array()
     }
 
     /// The source.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
 
+use crate::array::NpyArray;
 use crate::container::decode::Coded;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::found::{Found, Seen};
 use crate::npy::any::AnyArray;
-use crate::npy::array::{Access, Typed};
+use crate::npy::array::Access;
 use crate::npy::element::Element;
 use crate::npy::header::Header;
 use crate::npy::strided::Strided;
@@ -73,7 +75,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn header(&self) -> Result<Header> {
-        self.find(|found| found.header())
+        Ok(self.array()?.into_header())
     }
 
     /// What [`view`](Npy::view) and [`get`](Npy::get) will do, as [`Member::access`](crate::Member::access).
@@ -92,7 +94,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn access<T: Element>(&self) -> Result<Access> {
-        self.find(|found| found.access::<T>(Typed::Declared))
+        self.array()?.access::<T>()
     }
 
     /// What [`view_as`](Npy::view_as) will do, as [`Member::access_as`](crate::Member::access_as).
@@ -109,7 +111,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn access_as<T: Element>(&self) -> Result<Access> {
-        self.find(|found| found.access::<T>(Typed::Reinterpreted))
+        self.array()?.reinterpret::<T>()?.access::<T>()
     }
 
     /// What a map of this file would do, as [`Member::access_in_map`](crate::Member::access_in_map).
@@ -127,7 +129,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn access_in_map(&self) -> Result<Access> {
-        self.find(|found| found.access_in_map())
+        self.array()?.access_in_map()
     }
 
     /// As [`Member::layout`](crate::Member::layout).
@@ -144,7 +146,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn layout(&self) -> Result<Layout> {
-        self.find(|found| found.layout())
+        Ok(self.array()?.into_layout())
     }
 
     /// As [`Npz::view`](crate::Npz::view).
@@ -166,7 +168,7 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.view(Typed::Declared))
+        self.array()?.view()
     }
 
     /// As [`Npz::get`](crate::Npz::get).
@@ -185,7 +187,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'_, T, D>> {
-        self.find(|found| found.get())
+        self.array()?.get()
     }
 
     /// As [`Npz::read`](crate::Npz::read).
@@ -203,7 +205,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
-        self.find(|found| found.read(Typed::Declared))
+        self.array()?.read()
     }
 
     /// As [`Npz::read_into`](crate::Npz::read_into).
@@ -223,7 +225,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
-        self.find(|found| found.read_into(destination))
+        self.array()?.read_into(destination)
     }
 
     /// As [`Npz::read_rows`](crate::Npz::read_rows).
@@ -241,7 +243,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
-        self.find(|found| found.read_rows(rows))
+        self.array()?.rows(rows)?.read()
     }
 
     /// As [`Npz::read_rows_any`](crate::Npz::read_rows_any).
@@ -258,7 +260,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_rows_any(&self, rows: Range<usize>) -> Result<AnyArray> {
-        self.find(|found| found.read_rows_any(rows))
+        self.array()?.rows(rows)?.read_any()
     }
 
     /// As [`Member::stream_elements`](crate::Member::stream_elements).
@@ -280,7 +282,8 @@ impl<S: Source> Npy<S> {
         work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let about = |error: Error| error.in_file(self.path.as_deref());
-        self.find(|found| found.stream_elements(&about, work))?
+        let found = self.found();
+        found.stream_elements(&about, work).map_err(|error| about(found.locate_fault(error)))?
     }
 
     /// As [`Npz::read_any`](crate::Npz::read_any).
@@ -297,7 +300,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_any(&self) -> Result<AnyArray> {
-        self.find(|found| found.read_any())
+        self.array()?.read_any()
     }
 
     /// As [`Npz::strings`](crate::Npz::strings).
@@ -316,7 +319,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn strings(&self) -> Result<Array<String, IxDyn>> {
-        self.find(|found| found.strings())
+        self.array()?.strings()
     }
 
     /// As [`Npz::view_as`](crate::Npz::view_as).
@@ -338,7 +341,7 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.view(Typed::Reinterpreted))
+        self.array()?.reinterpret::<T>()?.view()
     }
 
     /// As [`Npz::read_as`](crate::Npz::read_as).
@@ -356,7 +359,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_as<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
-        self.find(|found| found.read(Typed::Reinterpreted))
+        self.array()?.reinterpret::<T>()?.read()
     }
 
     /// As [`Npz::field`](crate::Npz::field).
@@ -380,7 +383,7 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.field(path))
+        self.array()?.field(path)?.view()
     }
 
     /// As [`Npz::field_strided`](crate::Npz::field_strided).
@@ -404,7 +407,7 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.field_strided(path))
+        self.array()?.field(path)?.strided()
     }
 
     /// As [`Npz::read_field`](crate::Npz::read_field).
@@ -423,7 +426,7 @@ impl<S: Source> Npy<S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
-        self.find(|found| found.read_field(path))
+        self.array()?.field(path)?.read()
     }
 
     /// As [`Npz::payload`](crate::Npz::payload).
@@ -444,7 +447,7 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.payload())
+        self.array()?.payload()
     }
 
     /// As [`Npz::shared`](crate::Npz::shared).
@@ -468,8 +471,8 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        let (view, payload) = (self.view::<T, D>()?, self.payload()?);
-        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+        let array = self.array()?;
+        Ok(SharedArray::new(Arc::clone(self), &array.view::<T, D>()?, &array.payload_unchecked()?))
     }
 
     /// As [`Npz::shared_as`](crate::Npz::shared_as).
@@ -493,8 +496,8 @@ impl<S: Source> Npy<S> {
     where
         S: InMemory,
     {
-        let (view, payload) = (self.view_as::<T, D>()?, self.payload()?);
-        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+        let array = self.array()?.reinterpret::<T>()?;
+        Ok(SharedArray::new(Arc::clone(self), &array.view::<T, D>()?, &array.payload_unchecked()?))
     }
 
     /// The source.
@@ -510,14 +513,36 @@ impl<S: Source> Npy<S> {
         &self.source
     }
 
-    fn find<'a, R>(&'a self, work: impl FnOnce(&Found<'a, S>) -> Result<R>) -> Result<R> {
+    /// Returns the array, with its header parsed.
+    ///
+    /// # Errors
+    ///
+    /// The header was valid when the file was opened; what the source says, and what a file that changed has in its place.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use npzmap::Npy;
+    ///
+    /// let npy = Npy::open("tests/data/plain.npy")?;
+    /// let row: Array2<f32> = npy.array()?.rows(0..1)?.read()?;
+    /// assert_eq!(row[(0, 2)], 1.5);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn array(&self) -> Result<NpyArray<'_, S>> {
+        NpyArray::new(Ok(self.found()), self.context())
+    }
+
+    fn found(&self) -> Found<'_, S> {
         let data = 0..self.source.size();
         let seen = match self.source.as_slice() {
             Some(bytes) => Seen::All(bytes),
             None => Seen::Some(Vec::new()),
         };
-        let found = Found::new(&self.source, Coded::plain(data.end), data, seen, &self.options);
-        work(&found).map_err(|error| found.locate_fault(error).in_file(self.path.as_deref()))
+        Found::new(&self.source, Coded::plain(data.end), data, seen, &self.options)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { name: None, path: self.path.as_deref() }
     }
 }
 

@@ -11,8 +11,9 @@ use rayon::prelude::*;
 use crate::buffer;
 use crate::container::decode::BLOCK;
 use crate::error::Result;
-use crate::npy::rows::Rows;
+use crate::npy::gather::Plan;
 use crate::npy::swap::Landing;
+use crate::positioned::Positioned;
 use crate::source::{Source, read_at};
 use crate::threads;
 
@@ -54,27 +55,38 @@ pub(crate) fn read<S: Source>(
     pieces.map(|(index, piece)| failed.unless(index, || read((index, piece)))).reduce(nothing, joined).map(Some)
 }
 
-/// Rows of an array whose elements begin at `start` of the source. False where one thread does as
-/// well: then nothing was read.
+/// Returns whether so many bytes are read faster by several threads than by one.
+pub(crate) fn is_worth_it(bytes: u64) -> bool {
+    bytes >= LEAST && threads::count() > 1
+}
+
+/// Gathers a part of an array whose elements begin at `start` of the source. False where it cannot be split: then nothing
+/// was read.
 pub(crate) fn gather<S: Source>(
     source: &S,
     start: u64,
-    rows: &Rows,
-    widest: usize,
+    plan: &Plan,
     bytes: &mut [u8],
     landing: Landing<'_>,
 ) -> Result<bool> {
-    let Some(readable) = Readable::of(source, bytes.len() as u64) else {
-        return Ok(false);
-    };
-    let groups = rows.groups(widest, PIECE, landing);
-    let each = bytes.par_chunks_mut(groups.bytes()).enumerate();
-    let read = |span: &mut Vec<u8>, (number, group): (usize, &mut [u8])| {
-        groups.read(number, group, span, |offset, piece| readable.read_at(start + offset as u64, piece))
-    };
+    if let Some(from) = plan.as_run() {
+        return Ok(read(source, start + from as u64, bytes, landing, false)?.is_some());
+    }
+    let Some((each, part)) = plan.split(PIECE) else { return Ok(false) };
     let failed = FirstFailed::default();
-    each.map_init(Vec::new, |span, (number, group)| failed.unless(number, || read(span, (number, group))))
-        .reduce(|| Ok(()), |one, next| one.and(next))?;
+    let gather = |(number, bytes): (usize, &mut [u8])| {
+        failed.unless(number, || {
+            let part = part(number, bytes.len());
+            match source.as_slice() {
+                Some(slice) => {
+                    let from = usize::try_from(start).ok().and_then(|start| slice.get(start..));
+                    part.gather(from.unwrap_or_default(), bytes, landing)
+                }
+                None => part.gather(Positioned { source, start }, bytes, landing),
+            }
+        })
+    };
+    bytes.par_chunks_mut(each).enumerate().map(gather).reduce(|| Ok(()), |one, next| one.and(next))?;
     Ok(true)
 }
 
@@ -154,7 +166,7 @@ enum Readable<'a> {
 
 impl<'a> Readable<'a> {
     fn of<S: Source>(source: &'a S, length: u64) -> Option<Self> {
-        if length < LEAST || threads::count() < 2 {
+        if !is_worth_it(length) {
             return None;
         }
         Some(source.as_slice().map_or(Readable::Source(source), Readable::Slice))

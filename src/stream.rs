@@ -1,7 +1,7 @@
 //! `Stream`: the bytes of a member or an array one after the other, of any size and in bounded memory.
 
 use std::fmt;
-use std::io;
+use std::io::{self, BufRead};
 
 use crate::container::decode::Content;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,7 +36,7 @@ trait Bytes {
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<()>;
 }
 
-impl Bytes for Content<'_> {
+impl<I: BufRead> Bytes for Content<I> {
     fn left(&self) -> u64 {
         self.left()
     }
@@ -103,7 +103,7 @@ impl<S: Source> Found<'_, S> {
         work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>> {
         let about = |error: Error| about(self.locate_fault(error));
-        self.content(self.checks_copies(), |content| self.lend_stream(content, &about, work))
+        self.lend_stream(&mut self.content(self.checks_copies())?, &about, work)
     }
 
     /// Lends the elements.
@@ -112,18 +112,17 @@ impl<S: Source> Found<'_, S> {
         about: &dyn Fn(Error) -> Error,
         work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>> {
-        self.array(self.checks_copies(), |header, content| {
-            if header.dtype().has_object() {
-                return Err(ErrorKind::Pickled.into());
-            }
-            let about = |error: Error| about(self.locate_fault(error));
-            self.lend_stream(content, &about, |stream| work(&header, stream))
-        })
+        let (header, (_, mut content)) = self.array(self.checks_copies())?;
+        if header.dtype().has_object() {
+            return Err(ErrorKind::Pickled.into());
+        }
+        let about = |error: Error| about(self.locate_fault(error));
+        self.lend_stream(&mut content, &about, |stream| work(&header, stream))
     }
 
     fn lend_stream<T, E>(
         &self,
-        content: &mut Content<'_>,
+        content: &mut Content<impl BufRead>,
         about: &dyn Fn(Error) -> Error,
         work: impl FnOnce(&mut Stream<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>> {

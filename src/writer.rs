@@ -17,8 +17,9 @@ use std::fmt;
 use std::io::{Seek, Write};
 use std::path::Path;
 
-use crate::archive::{self, SUFFIX};
+use crate::archive;
 use crate::container::write::{ALIGNMENT, Directory};
+use crate::context::SUFFIX;
 use crate::error::{ErrorKind, Result};
 use crate::npy::dtype::Kind;
 use crate::npy::element::Element;

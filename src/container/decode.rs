@@ -4,12 +4,12 @@
 use std::io::{self, BufRead};
 
 use super::record::{Place, method};
-#[cfg(any(feature = "deflate", feature = "methods"))]
+#[cfg(any(feature = "deflate", feature = "methods", feature = "zstd"))]
 use crate::buffer;
 use crate::error::{DECODED_BYTES, Error, ErrorKind, Result};
 use crate::limits::{DEFLATE_RATIO, Limits};
 
-#[cfg(feature = "methods")]
+#[cfg(any(feature = "methods", feature = "zstd"))]
 mod foreign;
 
 /// The CRC is taken block by block, while the block is in cache.
@@ -52,33 +52,24 @@ impl Coded {
         Ok(())
     }
 
-    /// Decodes: `work` reads the content front to back. `input` gives the member's data, and then its end.
-    //
-    // A closure and not an iterator-like value: the `zip` crate's decoders borrow what they read from.
-    pub(crate) fn decode<T>(
-        &self,
-        input: &mut dyn BufRead,
-        verify: bool,
-        work: impl FnOnce(&mut Content<'_>) -> Result<T>,
-    ) -> Result<T> {
+    /// Begins to decode the member's data, which `input` gives. With `verify`, the CRC-32 is taken of what is read, and
+    /// checked by [`Content::finish`].
+    pub(crate) fn open<I: BufRead>(&self, input: I, verify: bool) -> Result<Content<I>> {
         self.check_size()?;
-        let content = |decoder: Decoder<'_>| {
-            let crc = verify.then(crc32fast::Hasher::new);
-            work(&mut Content { decoder, crc, expected_crc: self.crc32, left: self.place.size })
-        };
-        match self.method {
-            method::STORED => content(Decoder::Stored(input)),
+        let decoder = match self.method {
+            method::STORED => Decoder::Stored(input),
             #[cfg(feature = "deflate")]
             method::DEFLATED => {
                 let inflate = Box::new(flate2::Decompress::new(false));
-                content(Decoder::Deflated { input, inflate, ended: false })
+                Decoder::Deflated { input, inflate, ended: false }
             }
-            #[cfg(feature = "methods")]
-            method::BZIP2 | method::LZMA | method::ZSTD => {
-                foreign::decode(self, input, |foreign| content(Decoder::Foreign(foreign)))
-            }
-            method => Err(ErrorKind::UnsupportedMethod { method }.into()),
-        }
+            #[cfg(any(feature = "methods", feature = "zstd"))]
+            _ => Decoder::Foreign(foreign::Foreign::new(self, input)?),
+            #[cfg(not(any(feature = "methods", feature = "zstd")))]
+            method => return Err(ErrorKind::UnsupportedMethod { method }.into()),
+        };
+        let crc = verify.then(crc32fast::Hasher::new);
+        Ok(Content { decoder, crc, expected_crc: self.crc32, left: self.place.size })
     }
 }
 
@@ -93,8 +84,8 @@ pub(crate) fn check_memory(bytes: u64, limits: &Limits) -> Result<()> {
 }
 
 /// A member's content, read front to back, straight into the caller's memory.
-pub(crate) struct Content<'d> {
-    decoder: Decoder<'d>,
+pub(crate) struct Content<I> {
+    decoder: Decoder<I>,
     /// The CRC so far, if it is asked for.
     crc: Option<crc32fast::Hasher>,
     expected_crc: u32,
@@ -102,19 +93,19 @@ pub(crate) struct Content<'d> {
     left: u64,
 }
 
-enum Decoder<'d> {
-    Stored(&'d mut dyn BufRead),
+enum Decoder<I> {
+    Stored(I),
     #[cfg(feature = "deflate")]
     Deflated {
-        input: &'d mut dyn BufRead,
+        input: I,
         inflate: Box<flate2::Decompress>,
         ended: bool,
     },
-    #[cfg(feature = "methods")]
-    Foreign(foreign::Foreign<'d>),
+    #[cfg(any(feature = "methods", feature = "zstd"))]
+    Foreign(foreign::Foreign<I>),
 }
 
-impl Content<'_> {
+impl<I: BufRead> Content<I> {
     /// Bytes that were not read yet.
     pub(crate) fn left(&self) -> u64 {
         self.left
@@ -129,7 +120,7 @@ impl Content<'_> {
                 Decoder::Stored(input) => input.read_exact(block)?,
                 #[cfg(feature = "deflate")]
                 Decoder::Deflated { input, inflate, ended } => inflate_exact(input, inflate, ended, block)?,
-                #[cfg(feature = "methods")]
+                #[cfg(any(feature = "methods", feature = "zstd"))]
                 Decoder::Foreign(foreign) => foreign.read_exact(block)?,
             }
             if let Some(crc) = &mut self.crc {
@@ -159,14 +150,14 @@ impl Content<'_> {
         match &mut self.decoder {
             Decoder::Stored(input) => {
                 self.left = self.left.checked_sub(count).ok_or_else(too_short)?;
-                skip_stored(*input, count, self.crc.as_mut())
+                skip_stored(input, count, self.crc.as_mut())
             }
-            #[cfg(any(feature = "deflate", feature = "methods"))]
+            #[cfg(any(feature = "deflate", feature = "methods", feature = "zstd"))]
             _ => self.decode_away(count),
         }
     }
 
-    #[cfg(any(feature = "deflate", feature = "methods"))]
+    #[cfg(any(feature = "deflate", feature = "methods", feature = "zstd"))]
     fn decode_away(&mut self, mut count: u64) -> Result<()> {
         let mut scratch: Vec<u8> = buffer::zeroed(BLOCK.min(usize::try_from(count).unwrap_or(usize::MAX)))?;
         while count > 0 {
@@ -189,8 +180,8 @@ impl Content<'_> {
         match &mut self.decoder {
             Decoder::Stored(_) => Ok(()),
             #[cfg(feature = "deflate")]
-            Decoder::Deflated { input, inflate, ended } => inflate_end(*input, inflate, *ended),
-            #[cfg(feature = "methods")]
+            Decoder::Deflated { input, inflate, ended } => inflate_end(input, inflate, *ended),
+            #[cfg(any(feature = "methods", feature = "zstd"))]
             Decoder::Foreign(foreign) => foreign.finish(),
         }
     }
@@ -275,7 +266,7 @@ fn too_short() -> Error {
     bad_stream("shorter than the declared size")
 }
 
-#[cfg(any(feature = "deflate", feature = "methods"))]
+#[cfg(any(feature = "deflate", feature = "methods", feature = "zstd"))]
 fn too_long() -> Error {
     bad_stream("longer than the declared size")
 }

@@ -337,6 +337,12 @@ pub enum ErrorKind {
         /// The length of axis 0.
         rows: usize,
     },
+    /// An index that is not one, or does not fit the shape.
+    #[error("{problem}")]
+    BadSelection {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The array has another number of dimensions.
     #[error("the array has {found} dimensions, not {expected}; its shape is in header(), and IxDyn takes any")]
     DimensionMismatch {
@@ -518,6 +524,7 @@ impl ErrorKind {
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }
+            | K::BadSelection { .. }
             | K::DimensionMismatch { .. }
             | K::ShapeMismatch { .. }
             | K::ZeroSizedItems { .. }
@@ -633,6 +640,7 @@ impl ErrorKind {
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }
+            | K::BadSelection { .. }
             | K::DimensionMismatch { .. }
             | K::ShapeMismatch { .. }
             | K::BadKey { .. }

@@ -9,7 +9,7 @@ use super::Member;
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::npy::any::AnyArray;
-use crate::npy::array::{Access, Typed};
+use crate::npy::array::Access;
 use crate::npy::element::Element;
 use crate::npy::header::Header;
 use crate::npy::strided::Strided;
@@ -35,7 +35,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn header(&self) -> Result<Header> {
-        self.find(|found| found.header())
+        Ok(self.array()?.into_header())
     }
 
     /// What [`view`](Member::view) and [`get`](Member::get) will do, and why.
@@ -56,7 +56,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn access<T: Element>(&self) -> Result<Access> {
-        self.find(|found| found.access::<T>(Typed::Declared))
+        self.array()?.access::<T>()
     }
 
     /// What [`view_as`](Member::view_as) will do, and why.
@@ -74,7 +74,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn access_as<T: Element>(&self) -> Result<Access> {
-        self.find(|found| found.access::<T>(Typed::Reinterpreted))
+        self.array()?.reinterpret::<T>()?.access::<T>()
     }
 
     /// What a map of this archive would do with the array, taken as the type that it is: strings as
@@ -94,7 +94,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn access_in_map(&self) -> Result<Access> {
-        self.find(|found| found.access_in_map())
+        self.array()?.access_in_map()
     }
 
     /// What the array is, where it lies and what a map would do with it, in one look.
@@ -113,7 +113,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn layout(&self) -> Result<Layout> {
-        self.find(|found| found.layout())
+        Ok(self.array()?.into_layout())
     }
 
     /// As [`Npz::view`].
@@ -135,7 +135,7 @@ impl<'a, S: Source> Member<'a, S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.view(Typed::Declared))
+        self.array()?.view()
     }
 
     /// As [`Npz::get`].
@@ -154,7 +154,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn get<T: Element, D: Dimension>(&self) -> Result<CowArray<'a, T, D>> {
-        self.find(|found| found.get())
+        self.array()?.get()
     }
 
     /// As [`Npz::read`].
@@ -174,7 +174,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
-        self.find(|found| found.read(Typed::Declared))
+        self.array()?.read()
     }
 
     /// As [`Npz::read_into`].
@@ -194,7 +194,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
-        self.find(|found| found.read_into(destination))
+        self.array()?.read_into(destination)
     }
 
     /// As [`Npz::read_rows`].
@@ -215,7 +215,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
-        self.find(|found| found.read_rows(rows))
+        self.array()?.rows(rows)?.read()
     }
 
     /// As [`Npz::read_rows_any`].
@@ -233,7 +233,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_rows_any(&self, rows: Range<usize>) -> Result<AnyArray> {
-        self.find(|found| found.read_rows_any(rows))
+        self.array()?.rows(rows)?.read_any()
     }
 
     /// As [`Npz::read_any`].
@@ -251,7 +251,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_any(&self) -> Result<AnyArray> {
-        self.find(|found| found.read_any())
+        self.array()?.read_any()
     }
 
     /// As [`Npz::strings`].
@@ -268,7 +268,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn strings(&self) -> Result<Array<String, IxDyn>> {
-        self.find(|found| found.strings())
+        self.array()?.strings()
     }
 
     /// As [`Npz::view_as`].
@@ -290,7 +290,7 @@ impl<'a, S: Source> Member<'a, S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.view(Typed::Reinterpreted))
+        self.array()?.reinterpret::<T>()?.view()
     }
 
     /// As [`Npz::read_as`].
@@ -309,7 +309,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_as<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
-        self.find(|found| found.read(Typed::Reinterpreted))
+        self.array()?.reinterpret::<T>()?.read()
     }
 
     /// As [`Npz::field`].
@@ -331,7 +331,7 @@ impl<'a, S: Source> Member<'a, S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.field(path))
+        self.array()?.field(path)?.view()
     }
 
     /// As [`Npz::field_strided`].
@@ -354,7 +354,7 @@ impl<'a, S: Source> Member<'a, S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.field_strided(path))
+        self.array()?.field(path)?.strided()
     }
 
     /// As [`Npz::read_field`].
@@ -373,7 +373,7 @@ impl<'a, S: Source> Member<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
-        self.find(|found| found.read_field(path))
+        self.array()?.field(path)?.read()
     }
 
     /// As [`Npz::payload`].
@@ -394,6 +394,6 @@ impl<'a, S: Source> Member<'a, S> {
     where
         S: InMemory,
     {
-        self.find(|found| found.payload())
+        self.array()?.payload()
     }
 }

@@ -41,28 +41,6 @@ pub(crate) enum Elements<'a> {
     Elsewhere(Reason),
 }
 
-/// What the file's dtype has to do with the Rust type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Typed {
-    /// It must mean the type.
-    Declared,
-    /// The caller says that it does: the sizes must agree.
-    Reinterpreted,
-}
-
-/// Refuses what can be neither viewed nor read as `T`.
-pub(crate) fn check<T: Element>(header: &Header, typed: Typed) -> Result<()> {
-    let dtype = header.dtype();
-    if dtype.has_object() {
-        return Err(ErrorKind::Pickled.into());
-    }
-    if typed == Typed::Declared && !T::matches(dtype) || dtype.item_size() != size_of::<T>() {
-        let (dtype, element) = (dtype.to_string(), short_name::<T>());
-        return Err(ErrorKind::DtypeMismatch { dtype, element }.into());
-    }
-    check_items(header)
-}
-
 /// Items of no bytes would be made out of nothing, as many as a header likes.
 pub(crate) fn check_items(header: &Header) -> Result<()> {
     let count = header.count();

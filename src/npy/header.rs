@@ -254,14 +254,11 @@ impl Header {
         Ok(Header { dtype, shape, order, version, length: preamble.len(), count })
     }
 
-    /// The header of another number of rows, along axis 0.
-    pub(crate) fn with_rows(&self, rows: usize) -> Result<Self> {
-        let mut header = self.clone();
-        if let Some(first) = header.shape.first_mut() {
-            *first = rows;
-        }
-        header.count = count(&header.shape, header.dtype.item_size())?;
-        Ok(header)
+    /// The header of what is read in place of the whole: another dtype, shape and order.
+    pub(crate) fn of_part(&self, dtype: &Dtype, shape: &[usize], order: Order) -> Result<Self> {
+        let count = count(shape, dtype.item_size())?;
+        let (dtype, shape) = (dtype.clone(), shape.to_vec());
+        Ok(Header { dtype, shape, order, count, version: self.version, length: self.length })
     }
 
     fn encode(&self) -> ((u8, u8), Vec<u8>) {

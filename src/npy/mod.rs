@@ -7,13 +7,14 @@ pub(crate) mod element;
 pub(crate) mod field;
 pub(crate) mod fill;
 pub(crate) mod fixed;
+pub(crate) mod gather;
 pub(crate) mod header;
 #[cfg(feature = "write")]
 pub(crate) mod item;
 pub(crate) mod literal;
-pub(crate) mod rows;
 #[cfg(feature = "write")]
 pub(crate) mod save;
+pub(crate) mod select;
 pub(crate) mod strided;
 pub(crate) mod swap;
 pub(crate) mod text;

@@ -42,7 +42,7 @@ pub struct Strided<'a, T, D> {
 impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// Values whose axes have these lengths and strides, unless they reach over the bytes. They are to be
     /// [checked](Strided::first_invalid).
-    pub(super) fn new(bytes: &'a [u8], axes: &[(usize, usize)]) -> Option<Self> {
+    pub(crate) fn new(bytes: &'a [u8], axes: &[(usize, usize)]) -> Option<Self> {
         let mut dimension = D::zeros(axes.len());
         let mut strides = D::zeros(axes.len());
         let mut bytes = bytes;
@@ -60,7 +60,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     }
 
     /// The number, in logical order, of the first value whose bytes are none.
-    pub(super) fn first_invalid(&self) -> Option<usize> {
+    pub(crate) fn first_invalid(&self) -> Option<usize> {
         if buffer::is_plain::<T>() {
             return None;
         }
@@ -267,7 +267,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
 
     /// The bits as ndarray's view, or why they can be none. `offset` is where in the file they lie. Nothing where the
     /// strides are more than ndarray allows.
-    pub(super) fn bits(&self, offset: u64) -> Result<Option<ArrayView<'a, T::Bits, D>>, Reason> {
+    pub(crate) fn bits(&self, offset: u64) -> Result<Option<ArrayView<'a, T::Bits, D>>, Reason> {
         if self.is_empty() {
             return Ok(ArrayView::from_shape(self.dimension.clone(), &[]).ok());
         }

@@ -52,13 +52,6 @@ impl Landing<'_> {
     }
 }
 
-/// Swaps every number in `bytes`, whole items of `dtype`, that does not have this machine's byte order.
-pub(crate) fn to_native(dtype: &Dtype, bytes: &mut [u8]) {
-    if let Some(swap) = Swap::of(dtype) {
-        swap.run(bytes);
-    }
-}
-
 /// What of an item has to be swapped, and nothing else: the work is linear in the bytes of the items, however many
 /// fields of no bytes, native fields, and records around a single field their dtype has.
 enum Swap {

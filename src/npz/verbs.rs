@@ -360,8 +360,8 @@ impl<S: Source> Npz<S> {
     where
         S: InMemory,
     {
-        let (view, payload) = (self.view::<T, D>(key)?, self.payload(key)?);
-        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+        let array = self.array(key)?;
+        Ok(SharedArray::new(Arc::clone(self), &array.view::<T, D>()?, &array.payload_unchecked()?))
     }
 
     /// The same for a type that the dtype does not name, as by [`view_as`](Npz::view_as).
@@ -384,7 +384,7 @@ impl<S: Source> Npz<S> {
     where
         S: InMemory,
     {
-        let (view, payload) = (self.view_as::<T, D>(key)?, self.payload(key)?);
-        Ok(SharedArray::new(Arc::clone(self), &view, &payload))
+        let array = self.array(key)?.reinterpret::<T>()?;
+        Ok(SharedArray::new(Arc::clone(self), &array.view::<T, D>()?, &array.payload_unchecked()?))
     }
 }

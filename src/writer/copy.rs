@@ -14,7 +14,7 @@ use crate::error::{ErrorKind, Result};
 use crate::found::{Found, Seen};
 use crate::member::Member;
 #[cfg(feature = "rayon")]
-use crate::member::Method;
+use crate::method::Method;
 use crate::source::{Source, read_at};
 
 /// What was made of a member before its turn, on another thread.
@@ -253,14 +253,13 @@ fn in_memory<'a, R>(found: &Found<'a, R>) -> Option<&'a [u8]> {
 
 /// Hands over the content, block by block.
 pub(super) fn decode<R: Source>(found: &Found<'_, R>, verify: bool, put: Put<'_>) -> Result<()> {
-    found.content(verify, |content| {
-        let mut block: Vec<u8> = buffer::zeroed(BLOCK.min(usize::try_from(content.left()).unwrap_or(usize::MAX)))?;
-        while content.left() > 0 {
-            let count = block.len().min(usize::try_from(content.left()).unwrap_or(usize::MAX));
-            let block = &mut block[..count];
-            content.read_exact(block)?;
-            put(block)?;
-        }
-        content.finish()
-    })
+    let mut content = found.content(verify)?;
+    let mut block: Vec<u8> = buffer::zeroed(BLOCK.min(usize::try_from(content.left()).unwrap_or(usize::MAX)))?;
+    while content.left() > 0 {
+        let count = block.len().min(usize::try_from(content.left()).unwrap_or(usize::MAX));
+        let block = &mut block[..count];
+        content.read_exact(block)?;
+        put(block)?;
+    }
+    content.finish()
 }

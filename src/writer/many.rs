@@ -87,7 +87,7 @@ mod side_by_side {
     use std::iter::Peekable;
 
     use super::*;
-    use crate::archive::SUFFIX;
+    use crate::context::SUFFIX;
     use crate::threads;
     use crate::writer::body::Body;
     use crate::writer::copy::Made;

@@ -4,9 +4,9 @@ use super::NpzWriter;
 use super::body::Body;
 use super::options::Coding;
 use super::sink::Sink;
-use crate::archive::SUFFIX;
 use crate::container::record::method;
 use crate::container::write::{Local, NAME, Sizes};
+use crate::context::SUFFIX;
 use crate::error::{DIRECTORY_BYTES, Error, ErrorKind, Result};
 
 /// Up to this size a member is compressed in memory: its sizes are then known before its header is written.

@@ -32,7 +32,8 @@ impl<T: Element> Growing<T> {
         let shape: Vec<usize> = [expected.unwrap_or(0)].iter().chain(inner).copied().collect();
         let header = Header::new(T::dtype_of(std::iter::empty())?, &shape, Order::C)?;
         // One row, so that it can be addressed, also where no number of them is given.
-        let row = header.with_rows(1)?.count();
+        let one: Vec<usize> = [1].iter().chain(inner).copied().collect();
+        let row = header.of_part(header.dtype(), &one, Order::C)?.count();
         if header.dtype().item_size() == 0 {
             return Err(ErrorKind::ZeroSizedItems { count: row }.into());
         }

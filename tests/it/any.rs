@@ -17,7 +17,7 @@ use crate::forge::{self, Archive};
 
 /// Whether this build decodes the member.
 fn is_decoded(entry: &Value) -> bool {
-    cfg!(feature = "methods") || matches!(text(entry, "method"), "stored" | "deflated")
+    cfg!(all(feature = "methods", feature = "zstd")) || matches!(text(entry, "method"), "stored" | "deflated")
 }
 
 /// What NumPy says of every member of every archive.

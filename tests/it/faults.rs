@@ -161,7 +161,7 @@ fn what_a_source_says_in_the_middle_of_an_array_is_the_error_and_spoils_nothing_
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn what_a_source_says_at_the_start_of_lzma_data_is_the_error() {
     let content = u32s(&[7; 100]);
     let mut entry = stored("x.npy", &content);

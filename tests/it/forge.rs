@@ -368,7 +368,7 @@ pub(crate) fn u32s(values: &[u32]) -> Vec<u8> {
 }
 
 /// Content as a ZIP member's LZMA data (APPNOTE 5.8.8): every byte a literal, with a window of 4,096 bytes.
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 pub(crate) fn lzma(content: &[u8]) -> Vec<u8> {
     /// The range coder of the LZMA specification.
     struct Coder {

@@ -53,7 +53,7 @@ mod data;
 mod dtype;
 mod elements;
 mod end;
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 mod ends;
 mod maps;
 mod member;

@@ -386,7 +386,7 @@ fn a_copy_of_a_deflated_array_is_one_allocation_beside_the_decoder() {
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_copy_of_a_bzip2_array_is_one_allocation_beside_the_decoder() {
     let way = Way { method: CompressionMethod::Bzip2, state: 4 << 20 };
     check_copies_of::<f64>(way, 4_000, [0, 1].into_iter());
@@ -394,7 +394,7 @@ fn a_copy_of_a_bzip2_array_is_one_allocation_beside_the_decoder() {
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_copy_of_a_zstd_array_is_one_allocation_beside_the_decoder() {
     let way = Way { method: CompressionMethod::Zstd, state: 4 << 20 };
     check_copies_of::<f64>(way, 4_000, [0, 1].into_iter());
@@ -450,11 +450,11 @@ fn compressed(content: &[u8], method: u16) -> Vec<u8> {
     let (method, level) = match method {
         0 => (CompressionMethod::Stored, None),
         8 => (CompressionMethod::Deflated, Some(1)),
-        #[cfg(feature = "methods")]
+        #[cfg(all(feature = "methods", feature = "zstd"))]
         12 => (CompressionMethod::Bzip2, Some(1)),
-        #[cfg(feature = "methods")]
+        #[cfg(all(feature = "methods", feature = "zstd"))]
         93 => (CompressionMethod::Zstd, Some(1)),
-        #[cfg(feature = "methods")]
+        #[cfg(all(feature = "methods", feature = "zstd"))]
         14 => {
             let mut entry = stored("a.npy", content);
             entry.data = forge::lzma(content);
@@ -525,19 +525,19 @@ fn a_copy_of_a_deflated_array_of_any_dtype_is_exactly_one_buffer_from_every_addr
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_copy_of_a_bzip2_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
     assert!(check_exactly_one(12) >= 28);
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_copy_of_an_lzma_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
     assert!(check_exactly_one(14) >= 28);
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_copy_of_a_zstd_array_of_any_dtype_is_exactly_one_buffer_from_every_address() {
     assert!(check_exactly_one(93) >= 28);
 }
@@ -627,7 +627,7 @@ fn whatever_is_known_only_at_run_time_is_copied_into_exactly_one_buffer() {
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn records_by_other_methods_are_copied_into_exactly_one_buffer_beside_the_decoder() {
     // LZMA's window is as large as what it decodes: see below.
     for method in [12, 93] {
@@ -636,7 +636,7 @@ fn records_by_other_methods_are_copied_into_exactly_one_buffer_beside_the_decode
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_zstd_window_that_lies_costs_no_more_than_zstd_allows() {
     // A frame (RFC 8878) of one raw block, with a window of 2^27 bytes, and then of 2^31.
     let content = array("|u1", &[1], Order::C, &[7]);
@@ -662,14 +662,14 @@ fn a_zstd_window_that_lies_costs_no_more_than_zstd_allows() {
 }
 
 /// 65,536 zeros of type `<f8`, as Python's `zipfile` encodes them by LZMA.
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 const LZMA: &str = "090405005d0000800000499386a4ded382796a5b0d233836ab9d9d4c4deee36dc31deb67bddaee1ca440baf899d7492726e\
 2172d796933396e472536bcfcfc950897f819740b56b7e42364607503305b332125141b8ea828798df7a0020e72b59ad617fbd17e91f38fcd2916acc\
 81dd975c19f0e989c859697f209183a07a0146500f03caeb1731eb49db70ea8aba0d25ff4d2ca57a04b68bb11e3841210cde879894825ab7ebdb7083\
 eb6329ae7442bb95c467299da003ead26c040008fb5195a5539e1bda23e56657e48f4d07456839c046eccbdd9e88aad972df4c59eacb787fffeab51c0";
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn a_copy_by_lzma_is_one_allocation_beside_the_window_which_is_no_larger_than_the_array() {
     let payload = vec![0; 65_536 * 8];
     let content = array("<f8", &[65_536], Order::C, &payload);

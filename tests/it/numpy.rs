@@ -92,7 +92,7 @@ const ALL: [Taken; 8] = [
 ];
 
 /// Whether bzip2, LZMA and Zstandard are decoded.
-const METHODS: bool = cfg!(feature = "methods");
+const METHODS: bool = cfg!(all(feature = "methods", feature = "zstd"));
 
 fn archives() -> impl Iterator<Item = (&'static str, &'static [Value])> {
     let archives = EXPECTED["archives"].as_object().expect("archives");

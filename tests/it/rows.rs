@@ -438,7 +438,7 @@ fn a_bool_that_is_none_is_found_in_its_rows_only() {
     }
 }
 
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 #[test]
 fn rows_of_members_of_every_method_are_those_of_the_array() {
     let npz = Npz::open(fixtures::path("methods.npz")).unwrap();

@@ -9,7 +9,7 @@ use crate::forge::{WIDE, WIDE16, Zip64, deflate, deflated, npy, zip64_extra};
 // Z19, Z20
 
 #[test]
-#[cfg(not(feature = "methods"))]
+#[cfg(not(all(feature = "methods", feature = "zstd")))]
 fn z19_other_methods_are_refused_by_name() {
     for (number, name) in [(12, "bzip2"), (14, "LZMA"), (93, "zstd")] {
         let error = refused(&lie(|archive| both(archive, X, |header| header.method = number)), "x", Place::Data);
@@ -19,7 +19,7 @@ fn z19_other_methods_are_refused_by_name() {
 }
 
 /// An array by every method that is neither stored nor deflated, as `x` between two others.
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 pub(super) fn foreign() -> Vec<(Vec<u8>, Archive)> {
     let fixture = crate::fixtures::bytes("methods.npz");
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(fixture)).unwrap();
@@ -46,7 +46,7 @@ pub(super) fn foreign() -> Vec<(Vec<u8>, Archive)> {
 }
 
 /// `x` with other data, whose length is true.
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 pub(super) fn with_data(archive: &Archive, data: &[u8]) -> Archive {
     let mut archive = archive.clone();
     archive.entries[X].data = data.into();
@@ -57,7 +57,7 @@ pub(super) fn with_data(archive: &Archive, data: &[u8]) -> Archive {
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn z19_the_other_methods_of_numpy_read() {
     for (content, archive) in foreign() {
         agrees_with_zip(&archive.bytes());
@@ -327,7 +327,7 @@ fn z27_an_array_without_elements_has_a_checksum_too() {
 // Z26, Z27: the other methods
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn z26_a_damaged_stream_of_another_method_is_refused() {
     for (_, archive) in foreign() {
         let sound = archive.entries[X].data.clone();
@@ -341,7 +341,7 @@ fn z26_a_damaged_stream_of_another_method_is_refused() {
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn z26_a_stream_of_another_method_that_is_not_as_long_as_its_content_is_refused() {
     for (content, archive) in foreign() {
         let (shorter, longer) = (&content[..content.len() - 1], [&content[..], b"!"].concat());
@@ -355,7 +355,7 @@ fn z26_a_stream_of_another_method_that_is_not_as_long_as_its_content_is_refused(
 }
 
 #[test]
-#[cfg(feature = "methods")]
+#[cfg(all(feature = "methods", feature = "zstd"))]
 fn z27_content_of_another_method_that_differs_from_its_checksum_is_refused() {
     for (content, mut archive) in foreign() {
         let sum = crc32fast::hash(&content);
