@@ -238,6 +238,69 @@ fn an_item_or_a_row_that_memory_is_not_granted_for_is_exit_code_3_on_every_road(
     assert!(!Path::new(&csv).exists() && !Path::new(&out).exists());
 }
 
+/// What an `npz` of the debug build takes by itself, with its libraries and stacks.
+#[cfg(target_os = "linux")]
+const BASE: usize = 28 << 20;
+
+/// Packs a CSV within so many bytes beside those of the program.
+#[cfg(target_os = "linux")]
+fn packed_within(bytes: usize, csv: &str, args: &[&str]) -> Outcome {
+    let folder = Folder::new();
+    let (path, out) = (folder.write("t.csv", csv), folder.at("out.npz"));
+    let kib = u32::try_from((BASE + bytes) >> 10).unwrap();
+    let outcome = limited(kib, &[&["pack", "-o", &out, &path], args].concat());
+    if outcome.code == 0 {
+        assert_eq!(run(["check", &out]).code, 0);
+    } else {
+        assert_eq!(folder.names(), ["t.csv"]);
+    }
+    let errors = outcome.errors.replace(&path, "t.csv");
+    Outcome { errors, ..outcome }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn csv_is_packed_within_three_times_its_array_beside_the_text() {
+    const ROWS: usize = 1 << 20;
+    let wide = |cells: usize, end: &str| format!("{}1{end}", "1,".repeat(cells - 1));
+    for (csv, args, row) in [
+        ("1\n".repeat(ROWS), &[] as &[&str], "t\t<i8\t(1048576,)\t8388608"),
+        ("0.5\n".repeat(ROWS), &["--dtype=f4"], "t\t<f4\t(1048576,)\t4194304"),
+        // Text, of which an array has four bytes a character.
+        ("ab,c\n".repeat(ROWS / 4), &[], "t\t<U2\t(262144, 2)\t4194304"),
+        // As many columns as others have rows, of a byte each.
+        (wide(2 * ROWS, "\n"), &["--dtype=u1"], "t\t|u1\t(1, 2097152)\t2097152"),
+        // One cell.
+        ("x".repeat(ROWS), &[], "t\t<U1048576\t(1,)\t4194304"),
+    ] {
+        let array: usize = row.rsplit('\t').next().unwrap().parse().unwrap();
+        let outcome = packed_within(csv.len() + 3 * array, &csv, args);
+        assert_eq!((outcome.code, &*outcome.errors), (0, ""), "{row}");
+        assert_eq!(outcome.lines()[1], row);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn csv_that_memory_is_not_granted_for_is_exit_code_3() {
+    const MIB: usize = 1 << 20;
+    for (bytes, csv, args, refused) in [
+        // The array, of 64 MiB.
+        (40 * MIB, "1,1,1,1,1,1,1,1\n".repeat(MIB), &[] as &[&str], 64 * MIB),
+        (40 * MIB, "ab,c\n".repeat(4 * MIB), &[], 64 * MIB),
+        // The text.
+        (20 * MIB, "1\n".repeat(16 * MIB), &[], 32 * MIB + 1),
+        // One cell beside the text.
+        (40 * MIB, "x".repeat(32 * MIB), &["--dtype=S4"], 32 * MIB),
+        // As many columns as there are bytes in the text.
+        (40 * MIB, ",".repeat(8 * MIB - 1), &["--header=no"], 64 * MIB),
+    ] {
+        let outcome = packed_within(bytes, &csv, args);
+        assert_eq!(outcome.code, 3, "{refused}: {}", outcome.errors);
+        assert_eq!(outcome.errors, format!("npz: t.csv: no memory for {refused} bytes\n"));
+    }
+}
+
 /// A copy of `npz` that everybody may run, in a folder that everybody may look into.
 #[cfg(target_os = "linux")]
 fn copied(folder: &Folder) -> String {

@@ -269,3 +269,51 @@ fn a_quote_that_is_not_closed_is_an_error() {
         fine(["pack", "-o", &out, "-f", "--header", "no", &folder.write("a.csv", text)]);
     }
 }
+
+#[test]
+fn csv_that_is_malformed_is_named_with_record_line_and_byte() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    let long = format!("1\n{}\n", "ä".repeat(1000));
+    for (text, args, problem) in [
+        (
+            &b"1,2\n\"a\nb\",4\n5\n"[..],
+            &[] as &[&str],
+            "CSV error: record 2 (line: 4, byte: 12): found record with 1 fields, but the previous record has 2 fields",
+        ),
+        (
+            b"1,2\n3,x\xff\n",
+            &[],
+            "CSV parse error: record 1 (line 2, field: 1, byte: 4): invalid utf-8: invalid UTF-8 in field 1 near byte \
+             index 1",
+        ),
+        // What is wrong with the text goes before what is wrong with its cells.
+        (
+            b"1,x\n3\n",
+            &["--dtype=u1"],
+            "CSV error: record 1 (line: 2, byte: 4): found record with 1 fields, but the previous record has 2 fields",
+        ),
+        (
+            b"\"1\n\"\n\"2\n\"\n3,\n",
+            &["--dtype=u1"],
+            "CSV error: record 2 (line: 5, byte: 10): found record with 2 fields, but the previous record has 1 fields",
+        ),
+        (b"\"1\n\"\r\n2\r\n\r\nx\r\n", &["--dtype=u1"], "line 5, column 1: \"x\" is no |u1"),
+        (long.as_bytes(), &["--dtype=S3"], &format!("line 2, column 1: \"{}\"… is no |S3", "ä".repeat(100))),
+    ] {
+        let path = folder.write("t.csv", text);
+        let outcome = run([&["pack", "-o", &out, &path], args].concat());
+        assert_eq!((outcome.code, outcome.errors), (3, format!("npz: {path}: {problem}\n")));
+    }
+}
+
+#[test]
+fn a_pipe_of_any_length_is_read_to_its_end() {
+    let folder = Folder::new();
+    let out = folder.at("out.npz");
+    // More than what is read at once, at first and later.
+    for rows in [0, 1, (1 << 19) - 1, 1 << 19, (1 << 20) + 1, 1_300_000] {
+        let packed = outcome(npz(["pack", "-fo", &out, "--dtype=u1", "w=-"]).write_stdin("1\n".repeat(rows)));
+        assert_eq!((packed.code, packed.lines()[1]), (0, &*format!("w\t|u1\t({rows},)\t{rows}")));
+    }
+}

@@ -4,6 +4,7 @@
 mod align;
 mod args;
 mod cat;
+mod cells;
 mod check;
 mod compare;
 mod completions;

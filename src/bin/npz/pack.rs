@@ -140,6 +140,34 @@ fn split(input: &OsStr) -> Option<(&OsStr, &OsStr)> {
     input.to_str()?.split_once('=').map(|(key, path)| (key.as_ref(), path.as_ref()))
 }
 
+/// All that a source has, within the limit. It is probably of this size.
+fn content(path: &Path, mut source: impl Read, size: u64, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more tells that there is no more.
+    let mut next = size.min(limit).saturating_add(1);
+    loop {
+        let room = usize::try_from(next).unwrap_or(usize::MAX);
+        let granted = bytes.try_reserve_exact(room);
+        granted.map_err(|_| {
+            let bytes = ErrorKind::OutOfMemory { bytes: (bytes.len() as u64).saturating_add(next) };
+            Failure::new(Code::Unreadable, format!("{}: {bytes}", path.display()))
+        })?;
+        let count = source.by_ref().take(next).read_to_end(&mut bytes).map_err(Failure::file(path))?;
+        if bytes.len() as u64 > limit {
+            let text = format!(
+                "{}: is held in memory, and has more than the {limit} bytes that --max-array-bytes allows",
+                path.display()
+            );
+            return Err(Failure::new(Code::Unreadable, text));
+        }
+        if count < room {
+            return Ok(bytes);
+        }
+        // Not twice as much, as a vector grows by itself.
+        next = (bytes.len() as u64 / 8).max(BLOCK as u64).min(limit - bytes.len() as u64 + 1);
+    }
+}
+
 /// What becomes a member.
 enum Array {
     File(Plain<ReadAt>),
@@ -161,20 +189,13 @@ impl Array {
             // What it is not, is told best by who reads it.
             options.reading.options().open_npy(path).map(drop)?;
         }
-        let mut bytes = Vec::new();
-        let mut source: Box<dyn Read> = match is_input {
-            true => Box::new(std::io::stdin().lock()),
-            false => Box::new(File::open(path).map_err(Failure::file(path))?),
+        let bytes = if is_input {
+            content(path, std::io::stdin().lock(), 0, options.reading.limit())?
+        } else {
+            let file = File::open(path).map_err(Failure::file(path))?;
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            content(path, file, size, options.reading.limit())?
         };
-        let limit = options.reading.limit();
-        source.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Failure::file(path))?;
-        if bytes.len() as u64 > limit {
-            let text = format!(
-                "{}: is held in memory, and has more than the {limit} bytes that --max-array-bytes allows",
-                path.display()
-            );
-            return Err(Failure::new(Code::Unreadable, text));
-        }
         if bytes.starts_with(b"\x93NUMPY") {
             return Ok(Array::Memory(Plain(options.reading.options().npy(bytes)?)));
         }

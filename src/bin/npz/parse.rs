@@ -1,10 +1,11 @@
 //! CSV as an array: of a dtype that is given, or of the one that all cells have.
 
-use csv::StringRecord;
 use npzmap::half::f16;
 use npzmap::{ByteOrder, Dtype, Header, Kind, Order, Save, Scalar};
 
 use clap::ValueEnum;
+
+use crate::cells::Cells;
 
 /// Elements as they will lie in the file.
 pub(crate) struct Encoded {
@@ -51,38 +52,49 @@ fn ends_in_quotes(text: &[u8]) -> bool {
     quoted
 }
 
-/// The cells of a CSV and what they become.
-pub(crate) struct Csv {
-    rows: Vec<StringRecord>,
+/// A CSV text and what its cells become. It is read twice: for the dtype and the shape, and to encode the elements.
+pub(crate) struct Csv<'t> {
+    text: &'t [u8],
+    /// Whether the first row has the names of the columns.
+    names: bool,
     header: Header,
     scalar: Scalar,
 }
 
-impl Csv {
+impl<'t> Csv<'t> {
     /// What is wrong with it is text.
-    pub(crate) fn parse(text: &[u8], first_line: FirstLine, dtype: Option<&Dtype>) -> Result<Self, String> {
+    pub(crate) fn parse(text: &'t [u8], first_line: FirstLine, dtype: Option<&Dtype>) -> Result<Self, String> {
         if ends_in_quotes(text) {
             return Err("a quote that is not closed: the text ends within a cell".into());
         }
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text);
-        let mut rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         // Names tell the number of columns, too. Without them nothing is an array of one dimension, as in `np.loadtxt`.
-        let columns = rows.first().map_or(1, StringRecord::len);
-        let names = match first_line {
-            FirstLine::Yes => true,
-            FirstLine::No => false,
-            FirstLine::Auto => names_columns(&rows),
-        };
-        if names && !rows.is_empty() {
-            rows.remove(0);
+        let (mut rows, mut columns) = (0, 1);
+        let (mut first, mut rest) = (Seen::new(), Seen::new());
+        let mut cells = Cells::new(text);
+        while let Some(cell) = cells.next()? {
+            rows = cell.row + 1;
+            let seen = if cell.row == 0 { &mut first } else { &mut rest };
+            if cell.row == 0 {
+                columns = cell.column + 1;
+            }
+            if dtype.is_none() || first_line == FirstLine::Auto {
+                seen.note(cell.text);
+            }
         }
-        let shape = if columns == 1 { vec![rows.len()] } else { vec![rows.len(), columns] };
+        let names = match first_line {
+            FirstLine::Yes => rows > 0,
+            FirstLine::No => false,
+            FirstLine::Auto => rows > 1 && first.texts == first.cells && rest.texts == 0,
+        };
+        rows -= usize::from(names);
+        let shape = if columns == 1 { vec![rows] } else { vec![rows, columns] };
         let scalar = match dtype {
             Some(dtype) => *dtype.as_scalar().ok_or("CSV becomes an array of numbers or text, not of records")?,
-            None => infer(&rows)?,
+            None if names => rest.infer()?,
+            None => first.join(rest).infer()?,
         };
         let header = Header::new(scalar.into(), &shape, Order::C).map_err(|error| error.to_string())?;
-        Ok(Csv { rows, header, scalar })
+        Ok(Csv { text, names, header, scalar })
     }
 
     /// What the elements will take.
@@ -93,23 +105,26 @@ impl Csv {
     pub(crate) fn encode(self) -> Result<Encoded, String> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(self.nbytes()).map_err(|_| format!("no memory for {} bytes", self.nbytes()))?;
-        for (index, row) in self.rows.iter().enumerate() {
-            for (column, cell) in row.iter().enumerate() {
-                let encoded = encode(cell, &self.scalar, &mut bytes);
-                let line = row.position().map_or(index as u64 + 1, csv::Position::line);
-                encoded.map_err(|problem| format!("line {line}, column {}: {cell:?} {problem}", column + 1))?;
+        let mut cells = Cells::new(self.text);
+        while let Some(cell) = cells.next()? {
+            if self.names && cell.row == 0 {
+                continue;
             }
+            encode(cell.text, &self.scalar, &mut bytes).map_err(|problem| {
+                format!("line {}, column {}: {} {problem}", cell.line, cell.column + 1, shortened(cell.text))
+            })?;
         }
         Ok(Encoded { header: self.header, bytes })
     }
 }
 
-fn names_columns(rows: &[StringRecord]) -> bool {
-    let Some((first, rest)) = rows.split_first() else { return false };
-    let is_number = |cell: &str| !matches!(Cell::of(cell), Cell::Text);
-    !rest.is_empty()
-        && first.iter().all(|cell| !cell.is_empty() && !is_number(cell))
-        && rest.iter().all(|row| row.iter().all(is_number))
+/// A cell within quotes, of which a message has so many characters at most.
+fn shortened(cell: &str) -> String {
+    const MOST: usize = 100;
+    match cell.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}…", cell.get(..end).unwrap_or_default()),
+        None => format!("{cell:?}"),
+    }
 }
 
 /// What a cell can be read as.
@@ -137,34 +152,65 @@ impl Cell {
     }
 }
 
-/// The dtype of all cells, as NumPy's: `<i8`, `<u8`, `<f8`, `|b1`, or text of the longest.
-fn infer(rows: &[StringRecord]) -> Result<Scalar, String> {
-    let (mut bools, mut negative, mut wide, mut floats, mut texts, mut longest) =
-        (0_usize, false, false, false, false, 1);
-    let mut cells = 0;
-    for cell in rows.iter().flatten() {
-        cells += 1;
-        longest = longest.max(cell.chars().count());
-        match Cell::of(cell) {
-            Cell::Bool => bools += 1,
-            Cell::Int => negative |= cell.trim_start().starts_with('-'),
-            Cell::UInt => wide = true,
-            Cell::Empty | Cell::Float => floats = true,
-            Cell::Text => texts = true,
-        }
-    }
-    let (kind, size) = match () {
-        () if texts || (bools > 0 && bools < cells) => (Kind::Str, longest * 4),
-        () if bools > 0 => (Kind::Bool, 1),
-        () if floats || cells == 0 || (wide && negative) => (Kind::Float, 8),
-        () if wide => (Kind::UInt, 8),
-        () => (Kind::Int, 8),
-    };
-    let order = if kind == Kind::Bool { ByteOrder::NotApplicable } else { ByteOrder::NATIVE };
-    Scalar::new(kind, size, order).ok_or_else(|| "a cell is too long".into())
+/// What the cells are that were seen.
+struct Seen {
+    cells: usize,
+    bools: usize,
+    texts: usize,
+    negative: bool,
+    wide: bool,
+    floats: bool,
+    /// Characters of the longest.
+    longest: usize,
 }
 
-/// Adds a cell as an element.
+impl Seen {
+    fn new() -> Self {
+        Seen { cells: 0, bools: 0, texts: 0, negative: false, wide: false, floats: false, longest: 1 }
+    }
+
+    fn note(&mut self, cell: &str) {
+        self.cells += 1;
+        self.longest = self.longest.max(cell.chars().count());
+        match Cell::of(cell) {
+            Cell::Bool => self.bools += 1,
+            Cell::Int => self.negative |= cell.trim_start().starts_with('-'),
+            Cell::UInt => self.wide = true,
+            Cell::Empty | Cell::Float => self.floats = true,
+            Cell::Text => self.texts += 1,
+        }
+    }
+
+    fn join(self, other: Seen) -> Self {
+        Seen {
+            cells: self.cells + other.cells,
+            bools: self.bools + other.bools,
+            texts: self.texts + other.texts,
+            negative: self.negative || other.negative,
+            wide: self.wide || other.wide,
+            floats: self.floats || other.floats,
+            longest: self.longest.max(other.longest),
+        }
+    }
+
+    /// The dtype of all cells, as NumPy's: `<i8`, `<u8`, `<f8`, `|b1`, or text of the longest.
+    fn infer(&self) -> Result<Scalar, String> {
+        let too_long = || "a cell is too long".to_owned();
+        let (kind, size) = match () {
+            () if self.texts > 0 || (self.bools > 0 && self.bools < self.cells) => {
+                (Kind::Str, self.longest.checked_mul(4).ok_or_else(too_long)?)
+            }
+            () if self.bools > 0 => (Kind::Bool, 1),
+            () if self.floats || self.cells == 0 || (self.wide && self.negative) => (Kind::Float, 8),
+            () if self.wide => (Kind::UInt, 8),
+            () => (Kind::Int, 8),
+        };
+        let order = if kind == Kind::Bool { ByteOrder::NotApplicable } else { ByteOrder::NATIVE };
+        Scalar::new(kind, size, order).ok_or_else(too_long)
+    }
+}
+
+/// Adds a cell as an element, of exactly its size: the bytes have the room already.
 fn encode(cell: &str, scalar: &Scalar, bytes: &mut Vec<u8>) -> Result<(), String> {
     let (order, size) = (scalar.byte_order(), scalar.item_size());
     let unfit = || format!("is no {scalar}");
@@ -188,30 +234,28 @@ fn encode(cell: &str, scalar: &Scalar, bytes: &mut Vec<u8>) -> Result<(), String
             }
             put(&value.to_le_bytes()[..size], order, bytes);
         }
-        Kind::Float => put(&float(cell, size).ok_or_else(unfit)?, order, bytes),
+        Kind::Float => put(&float(cell, size).ok_or_else(unfit)?[..size], order, bytes),
         Kind::Complex => {
             let (re, im) = complex(cell).ok_or_else(unfit)?;
             for part in [re, im] {
-                put(&float(part, size / 2).ok_or_else(unfit)?, order, bytes);
+                put(&float(part, size / 2).ok_or_else(unfit)?[..size / 2], order, bytes);
             }
         }
+        Kind::Str if cell.chars().count() > size / 4 => return Err(unfit()),
         Kind::Str => {
             let end = bytes.len() + size;
             cell.chars().for_each(|c| put(&u32::from(c).to_le_bytes(), order, bytes));
-            fill(bytes, end).ok_or_else(unfit)?;
+            bytes.resize(end, 0);
         }
+        Kind::Bytes if cell.len() > size => return Err(unfit()),
         Kind::Bytes => {
             let end = bytes.len() + size;
             bytes.extend(cell.as_bytes());
-            fill(bytes, end).ok_or_else(unfit)?;
+            bytes.resize(end, 0);
         }
         _ => return Err(format!("cannot become {scalar}: npz reads numbers, bools and text from CSV")),
     }
     Ok(())
-}
-
-fn fill(bytes: &mut Vec<u8>, end: usize) -> Option<()> {
-    (bytes.len() <= end).then(|| bytes.resize(end, 0))
 }
 
 /// Little-endian bytes in the order that is wanted.
@@ -223,14 +267,17 @@ fn put(little: &[u8], order: ByteOrder, bytes: &mut Vec<u8>) {
     }
 }
 
-fn float(cell: &str, size: usize) -> Option<Vec<u8>> {
+/// A float of so many bytes, little-endian; zeros follow.
+fn float(cell: &str, size: usize) -> Option<[u8; 8]> {
     let cell = if cell.is_empty() { "nan" } else { cell };
-    Some(match size {
-        2 => f16::from_f64(cell.parse().ok()?).to_le_bytes().into(),
-        4 => cell.parse::<f32>().ok()?.to_le_bytes().into(),
-        8 => cell.parse::<f64>().ok()?.to_le_bytes().into(),
+    let mut bytes = [0; 8];
+    match size {
+        2 => bytes[..2].copy_from_slice(&f16::from_f64(cell.parse().ok()?).to_le_bytes()),
+        4 => bytes[..4].copy_from_slice(&cell.parse::<f32>().ok()?.to_le_bytes()),
+        8 => bytes = cell.parse::<f64>().ok()?.to_le_bytes(),
         _ => return None,
-    })
+    }
+    Some(bytes)
 }
 
 /// `1.5-2.0j`, as Python prints it, parentheses or not.
