@@ -9,6 +9,7 @@ mod cat;
 mod check;
 mod completions;
 mod convert;
+mod decoded;
 mod diff;
 mod every;
 mod extract;

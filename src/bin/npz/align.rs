@@ -8,10 +8,11 @@ use npzmap::{ErrorKind, Escaped, Header, Member, MemberOptions, Method, NpzWrite
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
+use crate::budget::Decoding;
 use crate::console::{Console, Style};
 use crate::counter::Counter;
 use crate::exit::{Code, Failure, Problems, Result};
-use crate::input::Input;
+use crate::input::{Entry, Input};
 use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
 use crate::progress::Progress;
@@ -72,6 +73,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 pub(crate) fn alignment(text: &str) -> Result<u64, String> {
@@ -193,6 +197,8 @@ fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
         report.done = Done::LeftAlone;
         return Ok(report);
     }
+    // Also what is copied as it is, which is checked on the way.
+    options.decoding.count_written(path, chosen.iter().copied().map(Entry::Member))?;
     let size_after = |member: &Member<'_>| if options.store { member.size() } else { member.compressed_size() };
     let progress = Progress::new(chosen.iter().map(size_after));
     if options.writing.dry_run {

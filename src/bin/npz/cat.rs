@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use npzmap::{Dtype, ErrorKind, Header};
 
 use crate::args::Reading;
+use crate::budget::Decoding;
 use crate::console::{Console, Lines};
 use crate::elements::{Pull, in_c_order};
 use crate::exit::{Code, Failure, Problems, Result};
@@ -49,6 +50,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
@@ -56,13 +60,14 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let entry = input.entry(&options.file, options.key.as_deref())?;
     let mut out: Box<dyn Write> = Box::new(console.out());
     if console.terminal {
-        if !options.csv && (is_array(&entry)? || has_nul(&entry)?) {
+        if !options.csv && (is_array(&entry)? || has_nul(&entry, &options.decoding)?) {
             let csv = if is_array(&entry)? { ", or use --csv" } else { "" };
             let text = format!("binary data is not written to a terminal; redirect it{csv}");
             return Err(Failure::new(Code::Usage, text));
         }
         out = Box::new(Lines::new(out));
     }
+    options.decoding.count(&entry, 1)?;
     let progress = Progress::new([entry.size()]);
     match (options.csv, options.raw) {
         (true, _) => write_csv(&entry, &options.reading, options.header, &mut out, &progress)?,
@@ -82,7 +87,7 @@ fn is_array(entry: &Entry<'_>) -> Result<bool> {
 }
 
 /// What tells other bytes from text.
-fn has_nul(entry: &Entry<'_>) -> Result<bool> {
+fn has_nul(entry: &Entry<'_>, decoding: &Decoding) -> Result<bool> {
     struct Nul(bool);
 
     impl Write for Nul {
@@ -96,6 +101,7 @@ fn has_nul(entry: &Entry<'_>) -> Result<bool> {
         }
     }
 
+    decoding.count(entry, 1)?;
     let mut nul = Nul(false);
     entry.copy_to(&mut nul, |_| {})?;
     Ok(nul.0)

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::args::Reading;
+use crate::budget::Decoding;
 use crate::console::{Console, Style};
 use crate::exit::{Code, Failure, Problems, Result, explain};
 use crate::input::{Entry, Input};
@@ -50,6 +51,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
@@ -63,7 +67,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
             let (file, quick) = (path.to_string_lossy(), options.quick);
             let (members, faults) = match open(path, &options.reading) {
                 Ok(input) => {
-                    let (members, faults) = faults(&input, &select, quick, &options.reading);
+                    let (members, faults) = faults(&input, &select, options);
                     note(&mut problems, &faults);
                     (Some(members), faults)
                 }
@@ -89,7 +93,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
                 continue;
             }
         };
-        let (looked_at, faults) = faults(&input, &select, options.quick, &options.reading);
+        let (looked_at, faults) = faults(&input, &select, options);
         note(&mut problems, &faults);
         members += looked_at;
         found += faults.len();
@@ -165,11 +169,26 @@ fn unreadable(failure: &Failure) -> Fault {
     Fault { member: None, rule, offset, problem, code: failure.code() }
 }
 
+/// A member that is not decoded, since all of them would decode to too much.
+fn refused(entry: &Entry<'_>, options: &Options) -> Option<Fault> {
+    let failure = if options.quick { None } else { options.decoding.count(entry, 1).err() }?;
+    let (member, rule, problem) = (Some(entry.key().into_owned()), Some("L5"), failure.to_string());
+    Some(Fault { member, rule, offset: None, problem, code: Code::Found })
+}
+
 /// The number of members, and what is wrong with them, in their order.
-fn faults(input: &Input, select: &Select, quick: bool, reading: &Reading) -> (usize, Vec<Fault>) {
+fn faults(input: &Input, select: &Select, options: &Options) -> (usize, Vec<Fault>) {
     let entries: Vec<_> = input.selected(select).collect();
     let progress = Progress::new(entries.iter().map(Entry::size));
-    let each: Vec<_> = entries.par_iter().map(|entry| inspect(entry, quick, reading, &progress)).collect();
+    // One after the other, so that the same ones are refused for any number of threads.
+    let refused: Vec<_> = entries.iter().map(|entry| refused(entry, options)).collect();
+    let look = |(entry, refused): (&Entry<'_>, Option<Fault>)| {
+        let quick = options.quick || refused.is_some();
+        let mut faults = inspect(entry, quick, &options.reading, &progress);
+        faults.extend(refused);
+        faults
+    };
+    let each: Vec<_> = entries.par_iter().zip(refused).map(look).collect();
     // Of members with one name, this is said once.
     let mut said = HashSet::new();
     let faults = each.into_iter().flatten();

@@ -7,6 +7,7 @@ use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter, Sink};
 use serde::Serialize;
 
 use crate::args::{Reading, Writing, folder_of};
+use crate::budget::Decoding;
 use crate::cat::{check_csv, write_csv};
 use crate::console::Console;
 use crate::counter::Counter;
@@ -64,6 +65,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,6 +132,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
             Format::Csv => to_csv(options, &input, &select)?,
             _ => {
                 let entries: Vec<_> = input.selected(&select).collect();
+                options.decoding.count_written(&options.input, entries.iter().cloned())?;
                 let (written, refused) = extract(&entries, &options.output, &options.writing, console, &mut problems)?;
                 errors = refused;
                 written.into_iter().map(|written| written.key).collect()
@@ -185,6 +190,7 @@ fn to_tensors(options: &Options, input: &Input, select: &Select) -> Result<Vec<S
     if !refused.is_empty() {
         return Err(refuse(&options.output, &refused));
     }
+    options.decoding.count_written(&options.input, arrays.iter().map(|array| array.entry.clone()))?;
     let keys = arrays.iter().map(|array| array.entry.key().into_owned()).collect();
     write_file(options, |out| safe::write(arrays, out, &options.reading))?;
     Ok(keys)
@@ -197,6 +203,7 @@ fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<Strin
         (key, ..) => input.entry(&options.input, key.as_deref())?,
     };
     check_csv(&entry)?;
+    options.decoding.count_written(&options.input, [entry.clone()])?;
     let progress = Progress::new([entry.size()]);
     write_file(options, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
     Ok(vec![entry.key().into_owned()])

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::Reading;
+use crate::budget::Decoding;
 use crate::compare::{Differences, Tolerance, comparable, compare};
 use crate::console::{Console, Style};
 use crate::exit::{Code, Problems, Result};
@@ -71,6 +72,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 fn tolerance(text: &str) -> Result<f64, String> {
@@ -264,7 +268,11 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
     let (Some(header_a), Some(header_b)) = (header(a)?, header(b)?) else {
         let what = if side(a)?.dtype.is_some() == side(b)?.dtype.is_some() { "bytes" } else { "kind" };
         // By their bytes, or by what the archives say of them.
-        let equal = what == "bytes" && same_bytes && same_content(a, b)?;
+        let equal = what == "bytes" && same_bytes && {
+            options.decoding.count(a, 1)?;
+            options.decoding.count(b, 1)?;
+            same_content(a, b)?
+        };
         return Ok(match equal {
             true => Verdict::Equal,
             false => Verdict::differ(Row::new(&key, vec![what], Some(side(a)?), Some(side(b)?))),
@@ -280,6 +288,8 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
     let mut compared = None;
     if header_a.shape() == header_b.shape() && comparable(header_a.dtype(), header_b.dtype()) {
         let tolerance = Tolerance { relative: options.rtol, absolute: options.atol, equal_nan: options.equal_nan };
+        options.decoding.count(a, 1)?;
+        options.decoding.count(b, 1)?;
         let differences = compare(a, b, &options.reading, tolerance, progress)?;
         if differences.elements > 0 {
             what.push("values");

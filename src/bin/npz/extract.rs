@@ -8,6 +8,7 @@ use npzmap::Escaped;
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
+use crate::budget::Decoding;
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
@@ -54,6 +55,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
@@ -70,6 +74,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         Refused::note(&mut errors, key, &entry);
         entries.extend(problems.survive(console, entry)?);
     }
+    options.decoding.count_written(&options.file, entries.iter().cloned())?;
     let mut out = console.out();
     let (written, refused) = extract(&entries, &options.dir, &options.writing, console, &mut problems)?;
     errors.extend(refused);

@@ -25,6 +25,7 @@ pub(crate) struct Plain {
 }
 
 /// A member, or the one array of a plain file.
+#[derive(Clone)]
 pub(crate) enum Entry<'a> {
     Member(Member<'a>),
     Plain(&'a Plain),
@@ -32,6 +33,9 @@ pub(crate) enum Entry<'a> {
 
 /// What is written at once, and read at once where a stream is passed on.
 pub(crate) const BLOCK: usize = 1 << 20;
+
+/// What deflate makes of a byte, at most.
+pub(crate) const DEFLATE_RATIO: u64 = 1032;
 
 impl Input {
     pub(crate) fn open(path: &Path, reading: &Reading) -> Result<Self> {
@@ -163,6 +167,16 @@ impl<'a> Entry<'a> {
         match self {
             Entry::Member(member) => member.size(),
             Entry::Plain(plain) => plain.npy.source().size(),
+        }
+    }
+
+    /// What a decoder may make of its data, at most.
+    pub(crate) fn decoded_size(&self) -> u64 {
+        match self.method() {
+            // Read as it is, or refused undecoded.
+            Method::Stored | Method::Other(_) => 0,
+            Method::Deflated if self.size() > self.compressed_size().saturating_mul(DEFLATE_RATIO) => 0,
+            _ => self.size(),
         }
     }
 

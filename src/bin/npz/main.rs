@@ -3,6 +3,7 @@
 
 mod align;
 mod args;
+mod budget;
 mod cat;
 mod cells;
 mod check;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use npzmap::Escaped;
 
 use crate::args::{Reading, Writing, folder_of};
+use crate::budget::Decoding;
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
@@ -73,6 +74,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 /// What stands above a picture.
@@ -125,6 +129,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let part = match (&entry, entry.payload_offset()?) {
         (_, Some(offset)) => Part::stored(&header, &entry, offset),
         (Entry::Member(member), None) => {
+            options.decoding.count(&entry, 1)?;
             content = member.bytes()?;
             Part::held(&header, &entry, &content)
         }

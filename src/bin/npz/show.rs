@@ -22,6 +22,7 @@ use npzmap::{Dtype, Escaped, Header, Kind};
 use serde::Serialize;
 
 use crate::args::Reading;
+use crate::budget::Decoding;
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
@@ -63,6 +64,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 /// More items are not laid out.
@@ -84,6 +88,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let place = match (&entry, entry.payload_offset()?) {
         (_, Some(offset)) => Place::Stored { offset },
         (Entry::Member(member), None) => {
+            options.decoding.count(&entry, 1)?;
             content = member.bytes()?;
             Place::Held { content: &content, offset: header.preamble_size() }
         }

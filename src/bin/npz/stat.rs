@@ -14,6 +14,7 @@ use npzmap::{ErrorKind, Header};
 use rayon::prelude::*;
 
 use crate::args::Reading;
+use crate::budget::Decoding;
 use crate::console::{Console, Style};
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
@@ -76,6 +77,9 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     reading: Reading,
+
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 /// A file, and the keys that were asked for. It is opened when its turn comes: there may be more files than a process can
@@ -184,8 +188,14 @@ impl Stat<'_> {
             }
             let progress = Progress::new(batch.iter().map(|entry| entry.size().saturating_mul(self.passes())));
             let wide = |entry: &Entry<'_>| entry.header().is_ok_and(|header| is_wide(entry, &header));
-            let small = |entry: &Entry<'_>| (!wide(entry)).then(|| self.figures(entry, &progress));
-            let found: Vec<Option<Found>> = batch.par_iter().map(small).collect();
+            // One after the other, so that the same ones are refused for any number of threads.
+            let refused = |entry| self.options.decoding.count(entry, self.passes()).err();
+            let refused: Vec<Option<Failure>> = batch.iter().map(refused).collect();
+            let small = |(entry, refused): (&Entry<'_>, Option<Failure>)| match refused {
+                Some(failure) => Some(Err(failure)),
+                None => (!wide(entry)).then(|| self.figures(entry, &progress)),
+            };
+            let found: Vec<Option<Found>> = batch.par_iter().zip(refused).map(small).collect();
             for (entry, found) in batch.iter().zip(found) {
                 let found = found.unwrap_or_else(|| self.figures(entry, &progress));
                 let reports = match found {
