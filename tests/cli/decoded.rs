@@ -60,8 +60,8 @@ fn check_names_each_member_beyond_the_limit_and_no_others() {
     assert_eq!(
         problem,
         format!(
-            "b: decodes to {SIZE} bytes, after {SIZE} bytes of others more than the limit of {SIZE}; \
-             --max-decoded-bytes raises it"
+            "b: {SIZE} bytes to decode, with {SIZE} for other members, exceed the limit of {SIZE}; --max-decoded-bytes \
+             raises it"
         )
     );
     // The limit is that of the run, of all its files.
@@ -95,7 +95,8 @@ fn stat_counts_each_pass_and_goes_on_with_other_arrays() {
             assert_eq!((rows.len(), keys), (4, vec!["a", "s"]));
             let refused: Vec<_> = outcome.errors.lines().collect();
             assert_eq!(refused.len(), 2);
-            assert!(refused[0].starts_with("npz: b: decodes to") && refused[1].starts_with("npz: d: decodes to"));
+            let begins = |key| format!("npz: {key}: {bytes} bytes to decode");
+            assert!(refused[0].starts_with(&begins("b")) && refused[1].starts_with(&begins("d")), "{refused:?}");
         }
     }
 }
@@ -106,8 +107,7 @@ fn extract_writes_nothing_where_all_members_are_more_than_the_limit() {
     let (path, files) = (bomb(&folder), folder.at("files"));
     let extract = |bytes: usize, args: &[&str]| run([&["extract", &limit(bytes), "-d", &files, &path], args].concat());
     let both = format!(
-        "npz: {path}: compressed members that decode to {} bytes, more than the limit of {}; nothing was written; \
-         --max-decoded-bytes raises it\n",
+        "npz: {path}: {} bytes to decode exceed the limit of {}; nothing was written; --max-decoded-bytes raises it\n",
         3 * SIZE,
         3 * SIZE - 1
     );
@@ -132,7 +132,7 @@ fn what_writes_files_has_a_limit_by_default_that_deflate_cannot_reach() {
     let limited = |args: &[&str]| {
         let outcome = run(args);
         assert_eq!(outcome.code, 3, "{args:?} {}", outcome.errors);
-        outcome.errors.contains("more than the limit of 1073741824; nothing was written; --max-decoded-bytes raises it")
+        outcome.errors.contains("exceed the limit of 1073741824; nothing was written; --max-decoded-bytes raises it")
     };
     // The sizes that the directory says decide: nothing is decoded, which would fail otherwise.
     for (size, refused) in [(GIB + 1, true), (u32::MAX - 1, true), (GIB, false)] {

@@ -31,7 +31,7 @@ impl Decoding {
             Err(before) => Err(Failure::new(
                 Code::Unreadable,
                 format!(
-                    "{}: decodes to {bytes} bytes, after {before} bytes of others more than the limit of {limit}; \
+                    "{}: {bytes} bytes to decode, with {before} for other members, exceed the limit of {limit}; \
                      --max-decoded-bytes raises it",
                     entry.key()
                 ),
@@ -54,8 +54,8 @@ impl Decoding {
             Some(limit) if bytes > limit => {
                 let path = path.display();
                 let text = format!(
-                    "{path}: compressed members that decode to {bytes} bytes, more than the limit of {limit}; nothing \
-                     was written; --max-decoded-bytes raises it"
+                    "{path}: {bytes} bytes to decode exceed the limit of {limit}; nothing was written; \
+                     --max-decoded-bytes raises it"
                 );
                 Err(Failure::new(Code::Unreadable, text))
             }
