@@ -142,23 +142,27 @@ fn split(input: &OsStr) -> Option<(&OsStr, &OsStr)> {
 
 /// All that a source has, within the limit. It is probably of this size.
 fn content(path: &Path, mut source: impl Read, size: u64, limit: u64) -> Result<Vec<u8>> {
+    let too_long = || {
+        let path = path.display();
+        let text =
+            format!("{path}: is held in memory, and has more than the {limit} bytes that --max-array-bytes allows");
+        Failure::new(Code::Unreadable, text)
+    };
+    if size > limit {
+        return Err(too_long());
+    }
     let mut bytes = Vec::new();
     // One byte more tells that there is no more.
-    let mut next = size.min(limit).saturating_add(1);
+    let mut next = size.saturating_add(1);
     loop {
         let room = usize::try_from(next).unwrap_or(usize::MAX);
-        let granted = bytes.try_reserve_exact(room);
-        granted.map_err(|_| {
-            let bytes = ErrorKind::OutOfMemory { bytes: (bytes.len() as u64).saturating_add(next) };
-            Failure::new(Code::Unreadable, format!("{}: {bytes}", path.display()))
+        bytes.try_reserve_exact(room).map_err(|_| {
+            let error = ErrorKind::OutOfMemory { bytes: next.saturating_add(bytes.len() as u64) };
+            Failure::new(Code::Unreadable, format!("{}: {error}", path.display()))
         })?;
         let count = source.by_ref().take(next).read_to_end(&mut bytes).map_err(Failure::file(path))?;
         if bytes.len() as u64 > limit {
-            let text = format!(
-                "{}: is held in memory, and has more than the {limit} bytes that --max-array-bytes allows",
-                path.display()
-            );
-            return Err(Failure::new(Code::Unreadable, text));
+            return Err(too_long());
         }
         if count < room {
             return Ok(bytes);
