@@ -26,6 +26,7 @@ mod plain;
 mod recipe;
 mod regressions;
 mod rows;
+mod select;
 mod shared;
 mod split;
 mod stream;
