@@ -3,11 +3,15 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
 use std::time::Duration;
 
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::forge::{self, Archive};
 
 pub(crate) fn npz<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_npz"));
@@ -57,6 +61,52 @@ pub(crate) fn fine<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Outcom
     let outcome = run(args);
     assert_eq!((outcome.code, &*outcome.errors), (0, ""));
     outcome
+}
+
+/// An archive of `x`, compressed as far as deflate can.
+pub(crate) fn bomb(content: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(content.len() / 100 + 1024);
+    let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+    compress.compress_vec(content, &mut data, flate2::FlushCompress::Finish).unwrap();
+    let mut entry = forge::deflated("x.npy", content);
+    entry.header.compressed_size = u32::try_from(data.len()).unwrap();
+    Archive::new(vec![forge::Entry { data, ..entry }]).bytes()
+}
+
+/// What a run reads from files, the loading of the program included.
+#[cfg(target_os = "linux")]
+pub(crate) struct Reads {
+    pub(crate) bytes: u64,
+    pub(crate) calls: u64,
+}
+
+/// Counts what a run that is fine reads. What it prints is passed over.
+#[cfg(target_os = "linux")]
+pub(crate) fn reads<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Reads {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_npz"));
+    let mut child = command.args(args).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::copy(child.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
+    // It has read what it will, and is not waited for yet.
+    let counts = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
+    assert!(child.wait().unwrap().success());
+    let count = |name| counts.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap();
+    Reads { bytes: count("rchar: "), calls: count("syscr: ") }
+}
+
+/// What a run prints first, up to so many bytes, while its address space is that many KiB. Nobody reads the rest.
+#[cfg(target_os = "linux")]
+pub(crate) fn first<A: AsRef<OsStr>>(kib: u32, count: u64, args: impl IntoIterator<Item = A>) -> Outcome {
+    use std::io::Read;
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("ulimit -v {kib} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_npz")]).args(args);
+    // Address space that the allocator reserves for each thread would be most of it.
+    command.env("MALLOC_ARENA_MAX", "1").env("RAYON_NUM_THREADS", "1");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = Vec::new();
+    child.stdout.take().unwrap().take(count).read_to_end(&mut out).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let code = output.status.code().expect("no signal");
+    Outcome { code, out, errors: String::from_utf8(output.stderr).unwrap() }
 }
 
 /// A folder for what a test writes.

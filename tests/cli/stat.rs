@@ -3,7 +3,11 @@
 use ndarray::{Array1, array};
 use npzmap::{MemberOptions, NpzWriter, Save, savez};
 
+#[cfg(target_os = "linux")]
+use crate::forge;
 use crate::run::{Folder, fine, npz, outcome, run};
+#[cfg(target_os = "linux")]
+use crate::run::{bomb, first};
 
 #[test]
 fn figures_are_those_of_the_finite_elements() {
@@ -108,4 +112,25 @@ fn a_file_that_cannot_be_read_does_not_keep_the_others_from_their_figures() {
     assert_eq!((one.code, &one.json()["file"]), (3, &missing.as_str().into()));
     let table = run(["stat", good, &missing, "no-key", good, "optim/step"]);
     assert_eq!((table.code, table.lines().len()), (3, 6));
+}
+
+/// A header of a megabyte in a file of a few kilobytes: a name that 1,000 rows begin with.
+#[cfg(target_os = "linux")]
+#[test]
+fn rows_are_printed_as_they_come_and_no_name_is_held_for_each() {
+    const NAME: usize = 1_000_000;
+    let folder = Folder::new();
+    let descr = format!("[('{}', [('b', '|i1')], (1000,))]", "n".repeat(NAME));
+    let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}\n");
+    let content = [forge::preamble((2, 0), text), vec![1; 1000]].concat();
+    let archive = bomb(&content);
+    assert!(archive.len() < 10_000, "{}", archive.len());
+    let path = folder.write("names.npz", archive);
+    for options in [&[][..], &["--json"], &["--histogram"]] {
+        let outcome = first(48 << 10, 8 << 20, ["stat"].iter().chain(options).chain([&&*path]));
+        assert_eq!((outcome.code, &*outcome.errors), (0, ""), "{options:?}");
+        assert_eq!(outcome.out.len(), 8 << 20);
+        let text = outcome.text();
+        assert!(text.contains(&format!("n[0].b{}", if options == ["--json"] { '"' } else { '\t' })), "{options:?}");
+    }
 }

@@ -229,6 +229,26 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The checksum of what stands before the elements, which begin at this offset.
+    pub(crate) fn preamble_crc32(&self, header: &Header, offset: u64) -> Result<crc32fast::Hasher> {
+        let mut bytes = self.zeroed(header.preamble_size())?;
+        self.read_exact_at(offset.saturating_sub(bytes.len() as u64), &mut bytes)?;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&bytes);
+        Ok(crc)
+    }
+
+    /// Compares the checksum of all content with the one that the archive has.
+    pub(crate) fn check_crc32(&self, found: u32) -> Result<()> {
+        match self.crc32() {
+            Some(stated) if stated != found => {
+                let text = format!("{}: CRC-32 is {found:08x}, the archive says {stated:08x}", self.key());
+                Err(Failure::new(Code::Unreadable, format!("{text}; `npz check` says what else is wrong")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn payload_offset(&self) -> npzmap::Result<Option<u64>> {
         match self {
             Entry::Member(member) => member.payload_offset(),

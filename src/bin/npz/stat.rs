@@ -159,33 +159,64 @@ struct Stat<'a> {
     input: &'a Input,
 }
 
-/// An array, and the figures of its columns; or what is wrong with it.
-type Found = Result<Vec<Report>>;
+/// The header of an array, and the figures of its columns; or what is wrong with it.
+type Found<E = Failure> = Result<(Header, Vec<Report>), E>;
+
+/// What is looked at side by side: arrays, and together their columns, and the bytes of their headers, unless one has more.
+struct Batch<'a> {
+    entries: Vec<Entry<'a>>,
+    columns: usize,
+    headers: usize,
+}
+
+impl<'a> Batch<'a> {
+    const ENTRIES: usize = 256;
+    const COLUMNS: usize = 4096;
+    const HEADERS: usize = 1 << 20;
+
+    fn new() -> Self {
+        Batch { entries: Vec::new(), columns: 0, headers: 0 }
+    }
+
+    fn add(&mut self, entry: Entry<'a>, bf16: bool) {
+        // What is wrong is said when the figures are asked for.
+        if let Ok(header) = entry.header() {
+            self.columns += columns(&header, bf16).map_or(0, |columns| columns.len());
+            self.headers += header.preamble_size();
+        }
+        self.entries.push(entry);
+    }
+
+    fn is_full(&self) -> bool {
+        let Batch { entries, columns, headers } = self;
+        entries.len() >= Batch::ENTRIES || *columns >= Batch::COLUMNS || *headers >= Batch::HEADERS
+    }
+}
 
 impl Stat<'_> {
     /// Array by array, in the order of the archive. Large ones are taken apart by several threads, the others are taken
     /// side by side.
-    fn each(
-        &self,
-        problems: &mut Problems,
-        mut work: impl FnMut(&str, Result<Vec<Report>, String>) -> Result<()>,
-    ) -> Result<()> {
-        const SIDE_BY_SIDE: usize = 256;
+    fn each(&self, problems: &mut Problems, mut work: impl FnMut(&str, Found<String>) -> Result<()>) -> Result<()> {
         let (Wanted { path, keys }, input) = (self.file, self.input);
         let mut entries: Box<dyn Iterator<Item = Result<Entry<'_>>>> = match keys {
             None => Box::new(input.selected(self.select).filter(|entry| !is_no_array(entry)).map(Ok)),
             Some(keys) => Box::new(keys.iter().map(|key| input.entry(path, Some(key)))),
         };
         loop {
-            let mut batch: Vec<Entry<'_>> = Vec::new();
+            let mut batch = Batch::new();
             let mut is_last = true;
-            for entry in entries.by_ref().take(SIDE_BY_SIDE) {
+            while !batch.is_full() {
+                let Some(entry) = entries.next() else { break };
                 is_last = false;
-                batch.extend(problems.survive(self.console, entry)?);
+                problems
+                    .survive(self.console, entry)?
+                    .into_iter()
+                    .for_each(|entry| batch.add(entry, self.options.bf16));
             }
             if is_last {
                 return Ok(());
             }
+            let batch = batch.entries;
             let progress = Progress::new(batch.iter().map(|entry| entry.size().saturating_mul(self.passes())));
             let wide = |entry: &Entry<'_>| entry.header().is_ok_and(|header| is_wide(entry, &header));
             // One after the other, so that the same ones are refused for any number of threads.
@@ -205,7 +236,7 @@ impl Stat<'_> {
                         Err(text)
                     }
                     Ok(reports) => {
-                        for warning in reports.iter().filter_map(Report::warning) {
+                        for warning in reports.1.iter().filter_map(Report::warning) {
                             self.console.warn(format!("{}: {warning}", entry.key()));
                         }
                         Ok(reports)
@@ -238,7 +269,7 @@ impl Stat<'_> {
             reports.push(Report::new(&header, column.clone(), figures));
         }
         if self.options.no_histogram {
-            return Ok(reports);
+            return Ok((header, reports));
         }
         let bins =
             |report: &Report| report.bounds().map(|(least, most)| Bins::new(least, most, self.options.bins as usize));
@@ -249,7 +280,7 @@ impl Stat<'_> {
                 report.histogram = bins.map(|bins| (bins, counts));
             }
         }
-        Ok(reports)
+        Ok((header, reports))
     }
 
     fn rows<W: Write>(&self, table: &mut Table<'_, W>, problems: &mut Problems) -> Result<()> {
@@ -257,13 +288,15 @@ impl Stat<'_> {
             match reports {
                 Err(_) if self.options.histogram => {}
                 Err(_) => table.row(report::error(key, Style::Bad))?,
-                Ok(reports) if self.options.histogram => {
+                Ok((header, reports)) if self.options.histogram => {
                     reports
                         .iter()
-                        .flat_map(|report| report.bins(key, self.console.terminal))
+                        .flat_map(|report| report.bins(&header, key, self.console.terminal))
                         .try_for_each(|row| table.row(row))?;
                 }
-                Ok(reports) => reports.iter().try_for_each(|report| table.row(report.row(key)))?,
+                Ok((header, reports)) => {
+                    reports.iter().try_for_each(|report| table.row(report.row(&header, key)))?;
+                }
             }
             Ok(())
         })
@@ -273,16 +306,15 @@ impl Stat<'_> {
         json::begin(out, &self.file.path, "arrays")?;
         let mut comma = "";
         self.each(problems, |key, reports| {
-            let documents = match reports {
-                Ok(reports) => reports.iter().map(|report| report.json(key)).collect(),
-                Err(error) => vec![Document(vec![("key", key.into()), ("error", error.into())])],
-            };
-            for document in documents {
+            let mut put = |document: Document| {
                 out.write_all(comma.as_bytes())?;
-                json::write(&mut *out, &document)?;
                 comma = ",";
+                json::write(&mut *out, &document)
+            };
+            match reports {
+                Ok((header, reports)) => reports.iter().try_for_each(|report| put(report.json(&header, key))),
+                Err(error) => put(Document(vec![("key", key.into()), ("error", error.into())])),
             }
-            Ok(())
         })?;
         Ok(out.write_all(b"]}")?)
     }
@@ -309,6 +341,10 @@ impl Pass for FiguresOf<'_> {
         self.0.iter().map(Figures::none).collect()
     }
 
+    fn size(&self) -> usize {
+        self.0.len() * size_of::<Figures>()
+    }
+
     fn block(&self, items: &[u8], scratch: &mut Scratch) -> Vec<Figures> {
         self.0.iter().map(|column| Figures::of(column, items, scratch)).collect()
     }
@@ -327,6 +363,10 @@ impl Pass for CountsOf<'_> {
 
     fn begin(&self) -> Vec<Vec<u64>> {
         self.1.iter().map(|bins| vec![0; bins.as_ref().map_or(0, Bins::len)]).collect()
+    }
+
+    fn size(&self) -> usize {
+        self.1.iter().flatten().map(|bins| bins.len() * size_of::<u64>()).sum()
     }
 
     fn block(&self, items: &[u8], scratch: &mut Scratch) -> Vec<Vec<u64>> {

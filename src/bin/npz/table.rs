@@ -8,8 +8,9 @@ use npzmap::Escaped;
 
 use crate::console::{Console, Style};
 
-/// Rows that fix the widths; after them, printing does not wait any more.
+/// Rows that fix the widths, unless their text is longer than this; after them, printing does not wait any more.
 const MEASURED: usize = 100;
+const WAITING: usize = 1 << 20;
 
 pub(crate) struct Table<'c, W> {
     out: W,
@@ -105,7 +106,8 @@ impl<'c, W: Write> Table<'c, W> {
             Layout::Columns(widths) => write_aligned(&mut self.out, self.console, widths, &cells),
             Layout::Measuring => {
                 self.waiting.push(cells);
-                if self.waiting.len() > MEASURED { self.measure() } else { Ok(()) }
+                let length: usize = self.waiting.iter().flatten().map(|cell| cell.text.len()).sum();
+                if self.waiting.len() > MEASURED || length > WAITING { self.measure() } else { Ok(()) }
             }
         }
     }

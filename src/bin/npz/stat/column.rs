@@ -8,8 +8,8 @@ use crate::shape;
 /// Scalars at one place of each item.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
-    /// The path of the field, with dots; none for the elements themselves.
-    pub(crate) field: Option<String>,
+    /// The way to its field; of the elements themselves it is empty.
+    path: Vec<Step>,
     pub(crate) scalar: Scalar,
     /// Two bytes of no kind are taken as bfloat16.
     pub(crate) bf16: bool,
@@ -17,6 +17,15 @@ pub(crate) struct Column {
     /// So many side by side, in a sub-array.
     pub(crate) count: usize,
     item: usize,
+}
+
+/// From a dtype to one within. Names are not copied: one of a megabyte may be that of a thousand columns.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A field of a record, by its number.
+    Field(usize),
+    /// A record of a sub-array.
+    Index(usize),
 }
 
 /// More fields get no figures: 20 bytes of header can ask for any number.
@@ -29,7 +38,7 @@ const PIECE: usize = 1 << 20;
 pub(crate) fn columns(header: &Header, bf16: bool) -> Option<Vec<Column>> {
     let mut columns = Vec::new();
     let root = Column {
-        field: None,
+        path: Vec::new(),
         scalar: Scalar::new(Kind::Void, 1, ByteOrder::NotApplicable)?,
         bf16,
         offset: 0,
@@ -48,12 +57,8 @@ fn collect(dtype: &Dtype, at: &Column, columns: &mut Vec<Column>) -> Option<()> 
             columns.push(Column { scalar: *scalar, bf16, ..at.clone() });
         }
         Dtype::Record(record) => {
-            for field in record.fields() {
-                let name = match &at.field {
-                    Some(outer) => format!("{outer}.{}", field.name()),
-                    None => field.name().to_owned(),
-                };
-                let inner = Column { field: Some(name), offset: at.offset + field.offset(), ..at.clone() };
+            for (number, field) in record.fields().iter().enumerate() {
+                let inner = at.inner(Step::Field(number), field.offset());
                 collect(field.dtype(), &inner, columns)?;
             }
         }
@@ -65,9 +70,8 @@ fn collect(dtype: &Dtype, at: &Column, columns: &mut Vec<Column>) -> Option<()> 
                 base => {
                     for index in 0..count {
                         let before = columns.len();
-                        let name = format!("{}[{index}]", at.field.as_deref().unwrap_or_default());
-                        let offset = at.offset + index * base.item_size();
-                        collect(base, &Column { field: Some(name), offset, ..at.clone() }, columns)?;
+                        let inner = at.inner(Step::Index(index), index * base.item_size());
+                        collect(base, &inner, columns)?;
                         // Without fields there may be any number of them.
                         if columns.len() == before {
                             break;
@@ -85,7 +89,35 @@ impl Column {
     /// One that is all there is in an item of its size.
     pub(crate) fn alone(scalar: Scalar, bf16: bool) -> Self {
         let bf16 = bf16 && (scalar.kind(), scalar.item_size()) == (Kind::Void, 2);
-        Column { field: None, scalar, bf16, offset: 0, count: 1, item: scalar.item_size() }
+        Column { path: Vec::new(), scalar, bf16, offset: 0, count: 1, item: scalar.item_size() }
+    }
+
+    fn inner(&self, step: Step, offset: usize) -> Self {
+        let mut inner = Column { offset: self.offset + offset, ..self.clone() };
+        inner.path.push(step);
+        inner
+    }
+
+    /// The path of the field, with dots; none for the elements themselves.
+    pub(crate) fn field(&self, mut dtype: &Dtype) -> Option<String> {
+        let mut field = None;
+        for step in &self.path {
+            let path: &mut String = field.get_or_insert_default();
+            match (step, dtype) {
+                (Step::Field(number), Dtype::Record(record)) => {
+                    let inner = record.fields().get(*number)?;
+                    path.push_str(if path.is_empty() { "" } else { "." });
+                    path.push_str(inner.name());
+                    dtype = inner.dtype();
+                }
+                (Step::Index(index), Dtype::Subarray(array)) => {
+                    path.push_str(&format!("[{index}]"));
+                    dtype = array.base();
+                }
+                _ => return None,
+            }
+        }
+        field
     }
 
     /// How many scalars of it are in these items.

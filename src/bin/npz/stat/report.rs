@@ -10,6 +10,7 @@ use super::figures::{Distinct, Figures};
 use crate::console::Style;
 use crate::date::date;
 use crate::json::number;
+use crate::row::tuple;
 use crate::table::Cell;
 
 pub(super) const COLUMNS: &[&str] =
@@ -18,8 +19,6 @@ pub(super) const BINS: &[&str] = &["key", "from", "to", "count", "bar"];
 
 pub(super) struct Report {
     column: Column,
-    shape: String,
-    sizes: Vec<usize>,
     /// Of elements, NaN and the like among them.
     count: u64,
     figures: Figures,
@@ -50,13 +49,8 @@ pub(super) fn error(key: &str, style: Style) -> Vec<Cell> {
 
 impl Report {
     pub(super) fn new(header: &Header, column: Column, figures: Figures) -> Self {
-        let lengths: Vec<_> = header.shape().iter().map(usize::to_string).collect();
-        let shape = match &lengths[..] {
-            [one] => format!("({one},)"),
-            lengths => format!("({})", lengths.join(", ")),
-        };
         let count = (header.count() as u64).saturating_mul(column.count as u64);
-        Report { shape, sizes: header.shape().to_vec(), count, column, figures, histogram: None }
+        Report { count, column, figures, histogram: None }
     }
 
     /// What the reader of the figures has to know.
@@ -115,14 +109,14 @@ impl Report {
         }
     }
 
-    pub(super) fn json(&self, key: &str) -> Document {
+    pub(super) fn json(&self, header: &Header, key: &str) -> Document {
         let real = |value: Option<f64>| value.map_or(Value::Null, number);
         let mut document = Document(Vec::new());
         let mut put = |name, value| document.0.push((name, value));
         put("key", key.into());
-        put("field", self.column.field.clone().into());
+        put("field", self.column.field(header.dtype()).into());
         put("dtype", self.column.scalar.to_string().into());
-        put("shape", json!(self.sizes));
+        put("shape", json!(header.shape()));
         put("count", self.count.into());
         match &self.figures {
             Figures::Reals(reals) => {
@@ -189,16 +183,16 @@ impl Report {
         document
     }
 
-    fn name(&self, key: &str) -> Cell {
-        let name = match &self.column.field {
+    fn name(&self, header: &Header, key: &str) -> Cell {
+        let name = match &self.column.field(header.dtype()) {
             Some(field) => format!("{key}.{field}"),
             None => key.to_owned(),
         };
         Escaped(&name).to_string().into()
     }
 
-    pub(super) fn row(&self, key: &str) -> Vec<Cell> {
-        let document = self.json(key);
+    pub(super) fn row(&self, header: &Header, key: &str) -> Vec<Cell> {
+        let document = self.json(header, key);
         let cell = |name: &str| document.get(name).map_or("-".into(), short);
         let either =
             |names: &[&str]| names.iter().map(|name| cell(name)).find(|text| text != "-").unwrap_or("-".into());
@@ -212,9 +206,9 @@ impl Report {
             Cell::new(text, style)
         };
         vec![
-            self.name(key),
+            self.name(header, key),
             self.column.scalar.to_string().into(),
-            self.shape.clone().into(),
+            tuple(header.shape()).into(),
             self.count.to_string().into(),
             cell("min").into(),
             cell("max").into(),
@@ -247,19 +241,21 @@ impl Report {
     }
 
     /// A row for each bin; with a bar on a terminal.
-    pub(super) fn bins(&self, key: &str, terminal: bool) -> Vec<Vec<Cell>> {
+    pub(super) fn bins(&self, header: &Header, key: &str, terminal: bool) -> impl Iterator<Item = Vec<Cell>> {
         const WIDTH: u128 = 40;
-        let Some((bins, counts)) = &self.histogram else { return Vec::new() };
-        let most = u128::from(counts.iter().copied().max().unwrap_or(0)).max(1);
-        let edges: Vec<f64> = bins.edges().collect();
-        let rows = edges.windows(2).zip(counts).map(|(pair, count)| {
-            let edges =
-                pair.iter().map(|edge| Cell::from(if terminal { short(&number(*edge)) } else { format!("{edge:?}") }));
-            let length = (u128::from(*count) * WIDTH).div_ceil(most) as usize;
-            let bar = if terminal { "█".repeat(length) } else { length.to_string() };
-            std::iter::once(self.name(key)).chain(edges).chain([count.to_string().into(), bar.into()]).collect()
-        });
-        rows.collect()
+        self.histogram.iter().flat_map(move |(bins, counts)| {
+            let most = u128::from(counts.iter().copied().max().unwrap_or(0)).max(1);
+            let edges: Vec<f64> = bins.edges().collect();
+            counts.iter().enumerate().map(move |(index, count)| {
+                let edges = edges.get(index..index + 2).unwrap_or_default().iter();
+                let edges =
+                    edges.map(|edge| Cell::from(if terminal { short(&number(*edge)) } else { format!("{edge:?}") }));
+                let length = (u128::from(*count) * WIDTH).div_ceil(most) as usize;
+                let bar = if terminal { "█".repeat(length) } else { length.to_string() };
+                let name = std::iter::once(self.name(header, key));
+                name.chain(edges).chain([count.to_string().into(), bar.into()]).collect()
+            })
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use npzmap::Header;
 use rayon::prelude::*;
 
 use crate::args::Reading;
-use crate::exit::{Code, Failure, Result};
+use crate::exit::{Failure, Result};
 use crate::input::Entry;
 use crate::progress::Progress;
 
@@ -16,8 +16,9 @@ const BLOCK_ITEMS: usize = 1 << 14;
 const BLOCK_BYTES: usize = 1 << 20;
 /// What a thread reads at once.
 const TASK: usize = 1 << 20;
-/// Tasks whose results wait for each other.
+/// Tasks whose results wait for each other: so many, and fewer if their results take more than this.
 const WAVE: usize = 64;
+const WAITING: usize = 64 << 20;
 
 /// What is done with each block, and with the results.
 pub(super) trait Pass: Sync {
@@ -26,6 +27,8 @@ pub(super) trait Pass: Sync {
     type Scratch: Default + Send;
 
     fn begin(&self) -> Self::Found;
+    /// What one takes, about, in bytes, before it was found.
+    fn size(&self) -> usize;
     /// A whole number of items.
     fn block(&self, items: &[u8], scratch: &mut Self::Scratch) -> Self::Found;
     fn merge(&self, found: &mut Self::Found, next: Self::Found);
@@ -82,13 +85,13 @@ pub(super) fn scan<P: Pass>(
             Ok(found)
         });
     };
-    let mut crc = preamble(entry, header, offset)?;
+    let mut crc = entry.preamble_crc32(header, offset)?;
     let starts: Vec<usize> = (0..header.nbytes()).step_by(sizes.task).collect();
     let read = |bytes: &mut Vec<u8>, range: Range<usize>| {
         entry.resize(bytes, range.len())?;
         entry.read_exact_at(offset + range.start as u64, bytes)
     };
-    for wave in starts.chunks(WAVE) {
+    for wave in starts.chunks((WAITING / pass.size().max(1)).clamp(1, WAVE)) {
         let work = |(bytes, scratch): &mut (Vec<u8>, P::Scratch), start: &usize| {
             read(bytes, *start..(start + sizes.task).min(header.nbytes()))?;
             let mut crc = crc32fast::Hasher::new();
@@ -106,24 +109,8 @@ pub(super) fn scan<P: Pass>(
             crc.combine(&part);
         }
     }
-    let found_crc = crc.finalize();
-    match entry.crc32() {
-        Some(stated) if stated != found_crc => {
-            let text = format!("{}: CRC-32 is {found_crc:08x}, the archive says {stated:08x}", entry.key());
-            Err(Failure::new(Code::Unreadable, format!("{text}; `npz check` says what else is wrong")))
-        }
-        _ => Ok(found),
-    }
-}
-
-/// The checksum of what stands before the elements.
-fn preamble(entry: &Entry<'_>, header: &Header, offset: u64) -> Result<crc32fast::Hasher> {
-    let mut crc = crc32fast::Hasher::new();
-    let mut bytes = entry.zeroed(header.preamble_size())?;
-    let start = offset.saturating_sub(bytes.len() as u64);
-    entry.read_exact_at(start, &mut bytes)?;
-    crc.update(&bytes);
-    Ok(crc)
+    entry.check_crc32(crc.finalize())?;
+    Ok(found)
 }
 
 fn task<P: Pass>(pass: &P, bytes: &[u8], block: usize, scratch: &mut P::Scratch) -> P::Found {
