@@ -7,6 +7,8 @@ use npzmap::{Header, NpyWriter, NpzWriter, Order, save};
 
 use crate::forge::{self, Archive, stored};
 use crate::run::{Folder, fine, run};
+#[cfg(target_os = "linux")]
+use crate::run::{first, reads};
 
 #[test]
 fn a_member_comes_out_byte_for_byte() {
@@ -93,10 +95,109 @@ fn what_is_held_in_memory_is_bounded() {
     let folder = Folder::new();
     let fortran = Array2::<f64>::zeros((10, 10).f());
     NpyWriter::create(folder.at("f.npy")).unwrap().add(&fortran).unwrap();
-    let outcome = run(["cat", "--raw", "--max-array-bytes=799", &folder.at("f.npy")]);
+    let mut writer = NpzWriter::create(folder.at("f.npz")).unwrap();
+    writer.add_with("f", &fortran, npzmap::MemberOptions::new().deflate(1)).unwrap();
+    writer.finish().unwrap();
+    let outcome = run(["cat", "--raw", "--max-array-bytes=799", &folder.at("f.npz")]);
     assert_eq!((outcome.code, outcome.out.len()), (3, 0));
-    assert!(outcome.errors.contains("--max-array-bytes raises it"), "{}", outcome.errors);
-    assert_eq!(fine(["cat", "--raw", "--max-array-bytes=800", &folder.at("f.npy")]).out.len(), 800);
+    // Both the content and its elements are bounded.
+    assert!(outcome.errors.contains("--max-array-bytes"), "{}", outcome.errors);
+    // A stored one is turned round by blocks.
+    assert_eq!(fine(["cat", "--raw", "--max-array-bytes=799", &folder.at("f.npy")]).out.len(), 800);
+}
+
+/// Numbers in Fortran order, each the place in C order of its item.
+#[cfg(target_os = "linux")]
+fn numbered(folder: &Folder, descr: &str, shape: &[usize]) -> (String, Vec<u8>) {
+    let header = Header::new(descr.parse().unwrap(), shape, Order::Fortran).unwrap();
+    let item = header.dtype().item_size();
+    let count = header.count();
+    let bytes = |number: usize| {
+        let mut bytes = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().to_vec();
+        bytes.resize(item, 7);
+        bytes
+    };
+    let mut file = header.to_bytes();
+    for place in 0..count {
+        let (mut rest, mut number, mut stride) = (place, 0, count);
+        for length in shape {
+            stride /= length;
+            number += rest % length * stride;
+            rest /= length;
+        }
+        file.extend(bytes(number));
+    }
+    (folder.write("numbered.npy", file), (0..count).flat_map(bytes).collect())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stored_array_in_fortran_order_of_any_shape_is_read_once_with_little_memory() {
+    let folder = Folder::new();
+    let base = reads(["cat", "--raw", "tests/data/plain-f.npy"]).bytes;
+    // From the temporary file, how often.
+    for (descr, shape, again) in [
+        // By parts of columns: 32 KiB of 6 or 7 columns.
+        ("<f8", &[50_000, 6][..], 0),
+        ("|S3", &[100_001, 7], 0),
+        // All of it.
+        ("<f8", &[40, 50], 0),
+        // By item.
+        ("|V5000", &[20, 30], 0),
+        // Short parts, of whole columns and of columns longer than what is held.
+        ("<f8", &[300, 500], 1),
+        ("|u1", &[3000, 333], 1),
+        ("|V7", &[41, 1, 5, 300], 1),
+        ("<f8", &[20_000, 20], 1),
+        // A row is more than what is held.
+        ("|u1", &[2, 500_000], 1),
+        ("<f8", &[9, 1, 30_000, 1], 1),
+        ("<u2", &[5, 40, 3, 600], 2),
+        ("|u1", &[2, 2, 2, 100_000], 3),
+    ] {
+        let (path, expected) = numbered(&folder, descr, shape);
+        let arguments = ["cat", "--raw", "--max-array-bytes=1", &path];
+        assert!(fine(arguments).out == expected, "{descr} {shape:?}");
+        let read = reads(arguments).bytes - base;
+        let most = expected.len() as u64 * (1 + again) + 4096;
+        assert!(read <= most, "{descr} {shape:?}: {read} bytes of {}", expected.len());
+        let memory = first(64 << 10, u64::MAX, arguments);
+        assert!(memory.out == expected, "{descr} {shape:?}: {}", memory.errors);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_array_in_fortran_order_that_is_not_held_is_checked_against_its_crc() {
+    let folder = Folder::new();
+    for (descr, shape) in
+        [("<f8", &[50_000, 6][..]), ("|V5000", &[20, 30]), ("<f8", &[300, 500]), ("<u2", &[5, 40, 3, 600])]
+    {
+        let (path, expected) = numbered(&folder, descr, shape);
+        let mut archive = Archive::new(vec![stored("x.npy", &fs::read(&path).unwrap())]);
+        let path = folder.write("a.npz", archive.bytes());
+        let arguments = ["cat", "--raw", "--max-array-bytes=1", &path];
+        assert!(fine(arguments).out == expected, "{descr} {shape:?}");
+        archive.entries[0].data[200_003] ^= 1;
+        folder.write("a.npz", archive.bytes());
+        let outcome = run(arguments);
+        assert_eq!((outcome.code, outcome.out.len()), (3, expected.len()), "{descr} {shape:?}");
+        assert!(outcome.errors.starts_with("npz: x: CRC-32 is "), "{}", outcome.errors);
+    }
+}
+
+/// Three blocks of rows with the memory that is taken without a limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_array_in_fortran_order_is_read_once() {
+    let folder = Folder::new();
+    let header = Header::new("|V64".parse().unwrap(), &[8192, 1000], Order::Fortran).unwrap();
+    let path = folder.write("f.npy", header.to_bytes());
+    let size = header.nbytes() as u64;
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(header.preamble_size() as u64 + size).unwrap();
+    let read = reads(["cat", "--raw", &path]).bytes;
+    assert!(read < size + size / 20, "{read} bytes of {size}");
 }
 
 #[test]

@@ -195,7 +195,6 @@ fn an_item_or_a_row_that_memory_is_not_granted_for_is_exit_code_3_on_every_road(
     let row = gibibyte(&folder, "row.npy", "'|u1'", "False", &format!("(1, {LENGTH})"));
     let record = |name| gibibyte(&folder, name, &format!("[('a', '|b1', ({LENGTH},))]"), "False", "(1,)");
     let (item, other) = (record("item.npy"), record("other.npy"));
-    let rows = gibibyte(&folder, "rows.npy", "'|u1'", "True", &format!("(2, {})", LENGTH / 2));
     let csv = folder.at("out.csv");
     let mut table = "\n".repeat(3000);
     table.insert_str(0, &"x".repeat(100_000));
@@ -212,9 +211,6 @@ fn an_item_or_a_row_that_memory_is_not_granted_for_is_exit_code_3_on_every_road(
         (KIB, "item", LENGTH, &["cat", "--csv", &item]),
         (KIB, "row", LENGTH, &["cat", "--csv", &row]),
         (KIB, "row", LENGTH, &["convert", &row, &csv]),
-        // What is fetched, and what is made of it.
-        (KIB, "rows", LENGTH / 2, &["cat", "--raw", &rows]),
-        (800 << 10, "rows", LENGTH / 2, &["cat", "--raw", &rows]),
         (KIB, &table, 3000 * 400_004, &["pack", "--header=no", &table, "-o", &out]),
         (64 << 10, &tensors, 90_000_000, &["convert", &tensors, &out]),
     ] {

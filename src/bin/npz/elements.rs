@@ -1,9 +1,14 @@
 //! The elements of an array in C order, whatever order they lie in, in bounded memory where that is possible.
 
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::rc::Rc;
+
 use npzmap::{Header, Order, Stream};
 
 use crate::args::Reading;
-use crate::exit::Result;
+use crate::exit::{Failure, Result};
 use crate::input::Entry;
 
 /// Elements one after the other.
@@ -18,17 +23,20 @@ impl Pull for Stream<'_> {
     }
 }
 
-/// A Fortran array up to this size is turned round in memory.
+/// What is held of a Fortran array that is stored, at most; and what may be, however low the limit is.
 const HELD: usize = 256 << 20;
+const LEAST_HELD: usize = 64 << 10;
 /// What is turned round at once.
 const TURNED: usize = 4 << 20;
+/// Shorter pieces are not read one by one.
+const PIECE: usize = 4096;
 
 /// Whether the bytes lie in C order; those of an axis or none do in both.
 pub(crate) fn is_c(header: &Header) -> bool {
     header.order() == Order::C || header.shape().iter().filter(|length| **length != 1).count() < 2
 }
 
-/// Lends the elements in C order, in the file's byte order.
+/// Lends the elements in C order, in the file's byte order. Every element is read from the file once.
 pub(crate) fn in_c_order<T>(
     entry: &Entry<'_>,
     reading: &Reading,
@@ -38,53 +46,247 @@ pub(crate) fn in_c_order<T>(
     if is_c(&header) || header.dtype().has_object() || header.nbytes() == 0 {
         return entry.stream_elements(|header, stream| work(header, stream));
     }
+    // Axes of one element say nothing.
+    let shape: Vec<usize> = header.shape().iter().copied().filter(|length| *length != 1).collect();
+    let item = header.dtype().item_size();
+    let limit = usize::try_from(reading.limit()).unwrap_or(HELD).min(HELD);
+    // Of a member of another size, the stream says what is wrong.
+    let is_whole = entry.crc32().is_none() || entry.size() == (header.preamble_size() + header.nbytes()) as u64;
     // Compressed, there is no other way than to hold all of it.
-    if let Some(at) = entry.payload_offset()?.filter(|_| header.nbytes() > HELD) {
-        let inner = header.nbytes() / header.shape()[0];
-        let block = (HELD / inner).clamp(1, header.shape()[0]);
-        let rows = |from: usize, count: usize| gather(entry, &header, at, from, count);
-        return work(&header, &mut Turned::new(entry, &header, block, &rows));
+    if let Some(at) = entry.payload_offset()?.filter(|_| is_whole && header.nbytes() > limit) {
+        let checksum = Checksum::new(entry, &header, at)?;
+        let read = |from: usize, bytes: &mut [u8]| {
+            entry.read_exact_at(at + from as u64, bytes)?;
+            checksum.add(from, bytes);
+            Ok(())
+        };
+        let array = Array { entry, read: Rc::new(read), at: 0, shape, item };
+        let result = work(&header, &mut *array.turned(limit.max(LEAST_HELD))?)?;
+        return checksum.check().map(|()| result);
     }
     reading.check(&entry.key(), header.nbytes())?;
     let bytes = entry.stream_elements(|header, stream| {
         let mut bytes = entry.zeroed(header.nbytes())?;
         stream.pull(&mut bytes).map(|()| bytes)
     })?;
-    let all = std::cell::Cell::new(bytes);
-    work(&header, &mut Turned::new(entry, &header, header.shape()[0], &|_, _| Ok(all.take())))
+    let all = Cell::new(bytes);
+    let block = shape[0];
+    work(&header, &mut Turned::new(entry, shape, item, block, Box::new(move |_, _| Ok(all.take()))))
 }
 
-/// What is read at once where the parts of short columns are picked out.
-const SPAN: usize = 1 << 20;
+/// The CRC-32 of a member whose elements are read in any order, each once. That of all is the exclusive or of those of
+/// its pieces, each moved by the number of bytes that follow it.
+struct Checksum<'e> {
+    entry: &'e Entry<'e>,
+    nbytes: usize,
+    found: Cell<u32>,
+    left: Cell<usize>,
+}
 
-/// Rows of a stored Fortran array, as they lie: each column's part, one after the other.
-fn gather(entry: &Entry<'_>, header: &Header, at: u64, from: usize, count: usize) -> Result<Vec<u8>> {
-    let item = header.dtype().item_size();
-    let (column, part) = (header.shape()[0] * item, count * item);
-    let mut bytes = entry.zeroed(header.nbytes() / column * part)?;
-    let together = (SPAN / column).max(1);
-    let mut span = Vec::new();
-    for (group, pieces) in bytes.chunks_mut(together * part).enumerate() {
-        let offset = at + (group * together * column + from * item) as u64;
-        let columns = pieces.len() / part;
-        entry.resize(&mut span, (columns - 1) * column + part)?;
-        entry.read_exact_at(offset, &mut span)?;
-        for (to, from) in pieces.chunks_exact_mut(part).zip(span.chunks(column)) {
-            to.copy_from_slice(&from[..part]);
+impl<'e> Checksum<'e> {
+    fn new(entry: &'e Entry<'e>, header: &Header, at: u64) -> Result<Self> {
+        let (nbytes, left) = (header.nbytes(), Cell::new(header.nbytes()));
+        let found = Cell::new(moved(entry.preamble_crc32(header, at)?, nbytes));
+        Ok(Checksum { entry, nbytes, found, left })
+    }
+
+    fn add(&self, from: usize, bytes: &[u8]) {
+        // A plain file has none.
+        if self.entry.crc32().is_some() {
+            let mut crc = crc32fast::Hasher::new();
+            crc.update(bytes);
+            self.found.set(self.found.get() ^ moved(crc, self.nbytes - from - bytes.len()));
+            self.left.set(self.left.get() - bytes.len());
         }
     }
-    Ok(bytes)
+
+    /// Compares it, once everything was read.
+    fn check(&self) -> Result<()> {
+        if self.left.get() == 0 { self.entry.check_crc32(self.found.get()) } else { Ok(()) }
+    }
 }
 
-type Rows<'r> = &'r dyn Fn(usize, usize) -> Result<Vec<u8>>;
+fn moved(mut crc: crc32fast::Hasher, count: usize) -> u32 {
+    crc.combine(&crc32fast::Hasher::new_with_initial_len(0, count as u64));
+    crc.finalize()
+}
+
+/// A file with elements: reads bytes from an offset, that of the first element being 0.
+type Place<'e> = Rc<dyn Fn(usize, &mut [u8]) -> Result<()> + 'e>;
+
+/// An array in Fortran order that lies in a file.
+#[derive(Clone)]
+struct Array<'e> {
+    /// For errors.
+    entry: &'e Entry<'e>,
+    read: Place<'e>,
+    at: usize,
+    /// Without axes of one element.
+    shape: Vec<usize>,
+    item: usize,
+}
+
+impl<'e> Array<'e> {
+    fn nbytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.item
+    }
+
+    /// Its elements in C order, each of which is read once, while no more than `held` bytes are held. Where that would
+    /// take reads of less than [`PIECE`], they are sorted by blocks of rows into a temporary file.
+    fn turned(self, held: usize) -> Result<Box<dyn Pull + 'e>> {
+        let Array { entry, item, .. } = self;
+        if self.shape.len() < 2 || item >= PIECE {
+            return Ok(Box::new(Direct { array: self, position: 0 }));
+        }
+        let (all, rows) = (self.nbytes(), self.shape[0]);
+        let row = all / rows;
+        // One half is for what is fetched, one for what is turned round.
+        let block = (held / 2 / row).clamp(1, rows);
+        let shape = self.shape.clone();
+        if row <= held / 2 && (block == rows || block * item >= PIECE) {
+            let fetch = move |from: usize, count: usize| self.gather(from, count);
+            return Ok(Box::new(Turned::new(entry, shape, item, block, Box::new(fetch))));
+        }
+        let read = self.sorted(block, held / 2)?;
+        if row <= held / 2 {
+            let fetch = move |from: usize, count: usize| {
+                let mut bytes = entry.zeroed(count * row)?;
+                read(from * row, &mut bytes).map(|()| bytes)
+            };
+            return Ok(Box::new(Turned::new(entry, shape, item, block, Box::new(fetch))));
+        }
+        // Each row is an array of an axis less.
+        let row = Array { read, at: 0, shape: shape[1..].to_vec(), ..self };
+        Ok(Box::new(Rows { row, held, now: None, left: 0 }))
+    }
+
+    /// Some rows, as they lie: each column's part, one after the other.
+    fn gather(&self, from: usize, count: usize) -> Result<Vec<u8>> {
+        let (column, part) = (self.shape[0] * self.item, count * self.item);
+        let mut bytes = self.entry.zeroed(self.nbytes() / self.shape[0] * count)?;
+        if part == column {
+            (self.read)(self.at, &mut bytes)?;
+            return Ok(bytes);
+        }
+        for (number, part) in bytes.chunks_exact_mut(part).enumerate() {
+            (self.read)(self.at + number * column + from * self.item, part)?;
+        }
+        Ok(bytes)
+    }
+
+    /// A temporary file with the elements by blocks of rows, each as [`Array::gather`] has it. It is filled from
+    /// stretches of the array of up to `held` bytes.
+    fn sorted(&self, block: usize, held: usize) -> Result<Place<'e>> {
+        let Array { entry, item, .. } = *self;
+        let (rows, all) = (self.shape[0], self.nbytes());
+        let (column, row) = (rows * item, all / rows);
+        let failed = move |error| Failure::writing(format!("{}: a temporary file of {all} bytes", entry.key()))(error);
+        let file = tempfile::tempfile().map_err(failed)?;
+        let write = |at: usize, bytes: &[u8]| {
+            (&file).seek(SeekFrom::Start(at as u64)).and_then(|_| (&file).write_all(bytes)).map_err(failed)
+        };
+        let columns = row / item;
+        // Whole columns; or of one a part, of whole blocks.
+        let group = (held / column).clamp(1, columns);
+        let stretch = if column <= held { rows } else { (held / item / block).max(1) * block };
+        let (mut bytes, mut sorted) = (Vec::new(), Vec::new());
+        for first in (0..columns).step_by(group) {
+            let group = group.min(columns - first);
+            for start in (0..rows).step_by(stretch) {
+                let length = stretch.min(rows - start) * item;
+                entry.resize(&mut bytes, group * length)?;
+                (self.read)(self.at + first * column + start * item, &mut bytes)?;
+                for (number, from) in (start..start + length / item).step_by(block).enumerate() {
+                    let part = block.min(rows - from) * item;
+                    let within = number * block * item;
+                    sorted.clear();
+                    entry.reserve(&mut sorted, group * part)?;
+                    let parts = bytes.chunks_exact(length).map(|column| &column[within..within + part]);
+                    parts.for_each(|part| sorted.extend_from_slice(part));
+                    write(from * row + first * part, &sorted)?;
+                }
+            }
+        }
+        Ok(Rc::new(move |from: usize, bytes: &mut [u8]| read_back(&file, from, bytes).map_err(failed)))
+    }
+}
+
+fn read_back(mut file: &File, from: usize, bytes: &mut [u8]) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(from as u64))?;
+    file.read_exact(bytes)
+}
+
+/// An array that needs no memory: each item is read from its place; of one axis, all that lies together.
+struct Direct<'e> {
+    array: Array<'e>,
+    /// In the result, in bytes.
+    position: usize,
+}
+
+impl Pull for Direct<'_> {
+    fn pull(&mut self, mut bytes: &mut [u8]) -> Result<()> {
+        let Array { item, at, shape, read, .. } = &self.array;
+        let length = if shape.len() < 2 { self.array.nbytes() } else { *item };
+        while !bytes.is_empty() {
+            // Of its place in C order, the index along each axis, from the last on.
+            let (mut number, mut place) = (self.position / length, 0);
+            let mut stride: usize = shape.iter().product();
+            for axis in shape.iter().rev() {
+                stride /= axis;
+                place += number % axis * stride;
+                number /= axis;
+            }
+            let within = self.position % length;
+            let count = bytes.len().min(length - within);
+            let (now, later) = bytes.split_at_mut(count);
+            read(at + place * item + within, now)?;
+            self.position += count;
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// Rows that are too long to be turned round in memory, one after the other.
+struct Rows<'e> {
+    /// The next one.
+    row: Array<'e>,
+    held: usize,
+    now: Option<Box<dyn Pull + 'e>>,
+    /// Of that one, in bytes.
+    left: usize,
+}
+
+impl Pull for Rows<'_> {
+    fn pull(&mut self, mut bytes: &mut [u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            if self.left == 0 {
+                self.now = Some(self.row.clone().turned(self.held)?);
+                self.left = self.row.nbytes();
+                self.row.at += self.left;
+            }
+            let count = bytes.len().min(self.left);
+            let (now, later) = bytes.split_at_mut(count);
+            if let Some(row) = &mut self.now {
+                row.pull(now)?;
+            }
+            self.left -= count;
+            bytes = later;
+        }
+        Ok(())
+    }
+}
+
+/// Fetches rows, from one on so many, as [`Array::gather`] has them.
+type Fetch<'r> = Box<dyn Fn(usize, usize) -> Result<Vec<u8>> + 'r>;
 
 /// A Fortran array by blocks of rows, each turned round piece by piece.
 struct Turned<'r> {
     entry: &'r Entry<'r>,
-    /// The header's, axis 0 first.
+    /// Axis 0 first.
     shape: Vec<usize>,
     item: usize,
-    rows: Rows<'r>,
+    fetch: Fetch<'r>,
     /// Rows that are fetched at once, and how many were.
     block: usize,
     fetched: usize,
@@ -97,18 +299,19 @@ struct Turned<'r> {
 }
 
 impl<'r> Turned<'r> {
-    fn new(entry: &'r Entry<'r>, header: &Header, block: usize, rows: Rows<'r>) -> Self {
-        let (shape, item) = (header.shape().to_vec(), header.dtype().item_size());
+    fn new(entry: &'r Entry<'r>, shape: Vec<usize>, item: usize, block: usize, fetch: Fetch<'r>) -> Self {
         let (held, turned) = (Vec::new(), Vec::new());
         let (fetched, held_rows, turned_rows, position) = (0, 0, 0, 0);
-        Turned { entry, shape, item, rows, block, fetched, held, held_rows, turned_rows, turned, position }
+        Turned { entry, shape, item, fetch, block, fetched, held, held_rows, turned_rows, turned, position }
     }
 
     /// The next rows.
     fn turn(&mut self) -> Result<()> {
         if self.turned_rows == self.held_rows {
             let count = self.block.min(self.shape[0] - self.fetched);
-            self.held = (self.rows)(self.fetched, count)?;
+            // Not both at a time.
+            self.held = Vec::new();
+            self.held = (self.fetch)(self.fetched, count)?;
             self.fetched += count;
             (self.held_rows, self.turned_rows) = (count, 0);
         }
