@@ -15,6 +15,7 @@ mod quoted;
 pub(crate) mod real;
 mod value;
 
+use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ use format::{Among, Format};
 use gather::{Elements, Place};
 use index::Index;
 use items::Items;
-use print::Shown;
+use print::{Layout, Shown};
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
@@ -162,28 +163,44 @@ fn show(
         crate::json::write(&mut out, &document)?;
     } else if shape.is_empty() {
         // On a terminal a text must not do more than be read.
-        let text = alone(&bytes, dtype, view.element);
-        out.write_all(if console.terminal { Escaped(&text).to_string() } else { text }.as_bytes())?;
+        let terminal = console.terminal;
+        let text = fmt::from_fn(|f| match terminal {
+            true => alone(&bytes, dtype, view.element, &mut Harmless(f)),
+            false => alone(&bytes, dtype, view.element, f),
+        });
+        write!(out, "{text}")?;
     } else if count == 0 {
         out.write_all(b"[]")?;
     } else {
         let items = Items::new(&bytes, shown.iter().map(|axis| axis.count()).product(), dtype);
         let format = Format::new(&items, Among::Array);
-        out.write_all(print::layout(&shape, summary, &|index| format.text(items.get(index))).as_bytes())?;
+        let element = |index: usize, out: &mut dyn fmt::Write| format.write(items.get(index), out);
+        write!(out, "{}", Layout { shape: &shape, summary, element: &element })?;
     }
     out.write_all(b"\n")?;
     Ok(out.flush()?)
 }
 
-/// One value: an element, or an array without axes.
-fn alone(bytes: &[u8], dtype: &Dtype, element: bool) -> String {
+/// Writes one value: an element, or an array without axes.
+fn alone(bytes: &[u8], dtype: &Dtype, element: bool, out: &mut dyn fmt::Write) -> fmt::Result {
     match dtype {
         // NumPy 2 prints `np.array(b"x")` so, though not its element.
         Dtype::Scalar(scalar) if scalar.kind() == Kind::Bytes && !element => {
-            format!("np.bytes_({})", value::alone(bytes, scalar))
+            out.write_str("np.bytes_(")?;
+            value::alone(bytes, scalar, out)?;
+            out.write_char(')')
         }
-        Dtype::Scalar(scalar) => value::alone(bytes, scalar),
-        _ => Format::new(&Items::new(bytes, 1, dtype), Among::LoneRecord).text(bytes),
+        Dtype::Scalar(scalar) => value::alone(bytes, scalar, out),
+        _ => Format::new(&Items::new(bytes, 1, dtype), Among::LoneRecord).write(bytes, out),
+    }
+}
+
+/// Text in which what a terminal would obey is escaped.
+struct Harmless<'o>(&'o mut dyn fmt::Write);
+
+impl fmt::Write for Harmless<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write!(self.0, "{}", Escaped(text))
     }
 }
 

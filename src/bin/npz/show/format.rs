@@ -1,10 +1,12 @@
 //! How an item is printed among others of its array, so that all line up.
 
+use std::fmt::{Result, Write};
+
 use npzmap::{Dtype, Field, Kind, Scalar};
 
-use super::float::{self, Floats};
+use super::float::Floats;
 use super::items::Items;
-use super::print::{self, EDGE};
+use super::print::{self, Shown};
 use super::quoted;
 use super::value;
 use crate::date::{self, NAT};
@@ -59,35 +61,39 @@ impl<'a> Format<'a> {
         }
     }
 
-    pub(super) fn text(&self, item: &[u8]) -> String {
+    /// Writes an item, of which no text is held.
+    pub(super) fn write(&self, item: &[u8], out: &mut dyn Write) -> Result {
         match self {
-            Format::Scalar(scalar, style) => style.text(item, scalar),
+            Format::Scalar(scalar, style) => style.write(item, scalar, out),
             Format::Record(fields) => {
-                let fields = fields.iter().map(|(field, format)| {
+                out.write_char('(')?;
+                for (index, (field, format)) in fields.iter().enumerate() {
+                    out.write_str(if index > 0 { ", " } else { "" })?;
                     let end = field.offset() + field.dtype().item_size();
-                    format.text(&item[field.offset()..end])
-                });
-                let fields: Vec<_> = fields.collect();
-                let comma = if fields.len() == 1 { "," } else { "" };
-                format!("({}{comma})", fields.join(", "))
+                    format.write(&item[field.offset()..end], out)?;
+                }
+                out.write_str(if fields.len() == 1 { ",)" } else { ")" })
             }
-            Format::Subarray { shape, element, size } => element.nested(item, shape, *size, print::is_large(shape)),
-            Format::Void => quoted::void(item),
+            Format::Subarray { shape, element, size } => {
+                element.nested(item, shape, *size, print::is_large(shape), out)
+            }
+            Format::Void => quoted::void(item, out),
         }
     }
 
     /// A sub-array in one line.
-    fn nested(&self, bytes: &[u8], shape: &[usize], size: usize, summary: bool) -> String {
-        let Some((length, inner)) = shape.split_first() else { return self.text(bytes) };
+    fn nested(&self, bytes: &[u8], shape: &[usize], size: usize, summary: bool, out: &mut dyn Write) -> Result {
+        let Some((length, inner)) = shape.split_first() else { return self.write(bytes, out) };
         let piece = shape::nbytes(inner, size);
-        let one = |index: usize| self.nested(&bytes[index * piece..(index + 1) * piece], inner, size, summary);
-        let parts: Vec<_> = if summary && *length > 2 * EDGE {
-            let (head, tail) = ((0..EDGE).map(one), (length - EDGE..*length).map(one));
-            head.chain(["...".into()]).chain(tail).collect()
-        } else {
-            (0..*length).map(one).collect()
-        };
-        format!("[{}]", parts.join(", "))
+        let shown = Shown::new(*length, summary);
+        out.write_char('[')?;
+        for number in 0..shown.count() {
+            out.write_str(if number > 0 { ", " } else { "" })?;
+            out.write_str(if shown.gap() == Some(number) { "..., " } else { "" })?;
+            let index = shown.index(number);
+            self.nested(&bytes[index * piece..(index + 1) * piece], inner, size, summary, out)?;
+        }
+        out.write_char(']')
     }
 }
 
@@ -122,22 +128,24 @@ impl Style {
         }
     }
 
-    fn text(&self, item: &[u8], scalar: &Scalar) -> String {
+    fn write(&self, item: &[u8], scalar: &Scalar, out: &mut dyn Write) -> Result {
         match (self, scalar.kind()) {
-            (Style::Floats(floats), _) => floats.text(&value::real(item, scalar)),
+            (Style::Floats(floats), _) => out.write_str(&floats.text(&value::real(item, scalar))),
             (Style::Complex(re_style, im_style), _) => {
                 let (re, im) = value::complex(item, scalar);
                 let im = im_style.text(&im);
                 let (digits, spaces) = im.split_at(im.trim_end().len());
-                format!("{}{digits}j{spaces}", re_style.text(&re))
+                write!(out, "{}{digits}j{spaces}", re_style.text(&re))
             }
             (Style::Width(width), Kind::Datetime | Kind::Timedelta) => {
-                format!("{:>width$}", timelike(value::count(item, scalar), scalar))
+                write!(out, "{:>width$}", timelike(value::count(item, scalar), scalar))
             }
-            (Style::Width(width), _) => format!("{:>width$}", value::alone(item, scalar)),
-            (Style::Bare, Kind::Str) => quoted::string(&value::codes(item, scalar)),
-            (Style::Bare, Kind::Float) => float::scalar(&value::real(item, scalar)),
-            (Style::Bare, _) => value::alone(item, scalar),
+            (Style::Width(width), Kind::Bool) => {
+                write!(out, "{:>width$}", if value::truth(item) { TRUE } else { "False" })
+            }
+            (Style::Width(width), _) => write!(out, "{:>width$}", value::integer(item, scalar)),
+            (Style::Bare, Kind::Str) => quoted::string(value::units(item, scalar), out),
+            (Style::Bare, _) => value::alone(item, scalar, out),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The values as JSON: nested lists, records as objects.
 
+use std::fmt;
+
 use npzmap::{Dtype, Kind, Scalar};
 use serde::{Serialize, Serializer};
 
@@ -33,7 +35,7 @@ impl Serialize for Nested<'_> {
                 let end = field.offset() + field.dtype().item_size();
                 (field.name(), Nested { shape: &[], bytes: &bytes[field.offset()..end], dtype: field.dtype() })
             })),
-            _ => to.serialize_str(&quoted::escaped(bytes, true)),
+            _ => to.collect_str(&fmt::from_fn(|f| quoted::escaped(bytes, true, f))),
         }
     }
 }
@@ -50,8 +52,11 @@ fn element<S: Serializer>(bytes: &[u8], scalar: &Scalar, to: S) -> Result<S::Ok,
             (count, Kind::Datetime) => to.serialize_str(&date::date(count, scalar.unit())),
             (count, _) => to.serialize_i64(count),
         },
-        Kind::Bytes | Kind::Void => to.serialize_str(&quoted::escaped(bytes, scalar.kind() == Kind::Void)),
-        _ => to.serialize_str(&value::alone(bytes, scalar)),
+        // One string may be most of a file: its text is not held.
+        Kind::Bytes | Kind::Void => {
+            to.collect_str(&fmt::from_fn(|f| quoted::escaped(bytes, scalar.kind() == Kind::Void, f)))
+        }
+        _ => to.collect_str(&fmt::from_fn(|f| value::alone(bytes, scalar, f))),
     }
 }
 

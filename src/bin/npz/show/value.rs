@@ -1,5 +1,7 @@
 //! What the bytes of an item stand for.
 
+use std::fmt::{Result, Write};
+
 use npzmap::{ByteOrder, Kind, Scalar};
 
 use super::float;
@@ -40,31 +42,33 @@ pub(super) fn complex(bytes: &[u8], scalar: &Scalar) -> (Real, Real) {
     (real(re, scalar), real(im, scalar))
 }
 
-pub(super) fn codes(bytes: &[u8], scalar: &Scalar) -> Vec<u32> {
-    quoted::codes(bytes.chunks_exact(4).map(|unit| bits(unit, scalar.byte_order()) as u32))
+/// The code units of a string.
+pub(super) fn units(bytes: &[u8], scalar: &Scalar) -> impl quoted::Units {
+    let order = scalar.byte_order();
+    bytes.chunks_exact(4).map(move |unit| bits(unit, order) as u32)
 }
 
 pub(super) fn truth(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| *byte != 0)
 }
 
-/// A scalar alone, as Python's `str` has it.
-pub(super) fn alone(bytes: &[u8], scalar: &Scalar) -> String {
+/// Writes a scalar as it is alone, as Python's `str` has it.
+pub(super) fn alone(bytes: &[u8], scalar: &Scalar, out: &mut dyn Write) -> Result {
     match scalar.kind() {
-        Kind::Bool => if truth(bytes) { "True" } else { "False" }.into(),
-        Kind::Int | Kind::UInt => integer(bytes, scalar).to_string(),
-        Kind::Float => float::scalar(&real(bytes, scalar)),
+        Kind::Str => quoted::plain(units(bytes, scalar), out),
+        Kind::Bytes => quoted::bytes(bytes, out),
+        Kind::Bool => out.write_str(if truth(bytes) { "True" } else { "False" }),
+        Kind::Int | Kind::UInt => write!(out, "{}", integer(bytes, scalar)),
+        Kind::Float => out.write_str(&float::scalar(&real(bytes, scalar))),
         Kind::Complex => {
             let (re, im) = complex(bytes, scalar);
-            float::complex_scalar(&re, &im)
+            out.write_str(&float::complex_scalar(&re, &im))
         }
-        Kind::Str => quoted::plain(&codes(bytes, scalar)),
-        Kind::Bytes => quoted::bytes(bytes),
         Kind::Datetime | Kind::Timedelta => match (count(bytes, scalar), scalar.kind()) {
-            (NAT, _) => "NaT".into(),
-            (count, Kind::Datetime) => date::date(count, scalar.unit()),
-            (count, _) => date::duration(count, scalar.unit()),
+            (NAT, _) => out.write_str("NaT"),
+            (count, Kind::Datetime) => out.write_str(&date::date(count, scalar.unit())),
+            (count, _) => out.write_str(&date::duration(count, scalar.unit())),
         },
-        _ => quoted::void(bytes),
+        _ => quoted::void(bytes, out),
     }
 }
