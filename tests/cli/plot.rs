@@ -278,3 +278,35 @@ fn letters_that_the_font_has_not_are_told_apart() {
     assert!(sun != moon, "as boxes they would be the same picture");
     assert!(moon != accent);
 }
+
+/// A read for each item would be 20,000 of them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_field_is_read_by_spans_of_records() {
+    const RECORDS: usize = 20_000;
+    let folder = Folder::new();
+    let descr = "[('a', '<f8'), ('xyz', '<f4', (2, 3)), ('b', '|V8')]"; // 40 bytes
+    let record = |number: usize| {
+        let mut record = (number as f64).to_le_bytes().to_vec();
+        record.extend((0..6).flat_map(|place| ((number * 6 + place) as f32).to_le_bytes()));
+        record.extend([0; 8]);
+        record
+    };
+    let records: Vec<u8> = (0..RECORDS).flat_map(record).collect();
+    let path = folder.write("records.npy", crate::forge::npy(descr, &format!("({RECORDS},)"), &records));
+    let values: Vec<u8> = (0..RECORDS).flat_map(|number| (number as f64).to_le_bytes()).collect();
+    let plain = folder.write("a.npy", crate::forge::npy("'<f8'", &format!("({RECORDS},)"), &values));
+    // The titles are not the same.
+    let drawn = |args: &[&str]| fine(["plot", "--size=60x20"].iter().chain(args)).lines()[1..].join("\n");
+    assert_eq!(drawn(&["--field=a", &path]), drawn(&[&plain]));
+    assert_eq!(drawn(&["--field=a", &path, "::-3"]), drawn(&[&plain, "::-3"]));
+    let calls = |command: &str, args: &[&str]| crate::run::reads([command].iter().chain(args)).calls;
+    let few = calls("plot", &[&plain, ":10"]) + 50;
+    for (field, slice) in [("a", ":"), ("a", "::-3"), ("xyz", ":"), ("xyz", "::2, 1, ::-1"), ("xyz", "1:, :, 1")] {
+        let found = calls("plot", &["--kind=histogram", "--field", field, &path, slice]);
+        assert!(found < few, "{field} {slice}: {found} reads");
+        // Both commands have one way of taking a part.
+        let found = calls("show", &["--json", "--field", field, &path, slice]);
+        assert!(found < few, "{field} {slice}: {found} reads");
+    }
+}

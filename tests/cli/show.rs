@@ -1,13 +1,18 @@
 //! `npz show`. What it prints is held against NumPy by `tests/numpy/show.py`; here is what NumPy cannot say.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use npzmap::ndarray::Array2;
 use npzmap::{Header, MemberOptions, NpzWriter, Order};
 use tempfile::TempDir;
+
+use crate::forge;
+use crate::run::{Folder, bomb};
+#[cfg(target_os = "linux")]
+use crate::run::{first, reads};
 
 fn command(file: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_npz"));
@@ -42,15 +47,8 @@ fn refuses(file: &Path, arguments: &[&str], code: i32, words: &[&str]) {
 /// Bytes that a run reads from files, the loading of the program included.
 #[cfg(target_os = "linux")]
 fn bytes_read(file: &Path, arguments: &[&str]) -> u64 {
-    let mut child = command(file, arguments).stdout(Stdio::piped()).spawn().expect("the command runs");
-    let mut printed = String::new();
-    let mut stdout = child.stdout.take().expect("it is a pipe");
-    stdout.read_to_string(&mut printed).expect("it prints text");
-    // It has read what it will, and is not waited for yet.
-    let counts = fs::read_to_string(format!("/proc/{}/io", child.id())).expect("the system counts");
-    assert!(child.wait().expect("it ends").success() && !printed.is_empty());
-    let read = counts.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("of what is read, too");
-    read.parse().expect("a number")
+    let file = file.to_str().expect("a path of characters");
+    reads(["show", file].iter().chain(arguments)).bytes
 }
 
 fn data(name: &str) -> PathBuf {
@@ -85,7 +83,7 @@ fn a_hundred_gigabytes_are_shown_with_memory_for_what_is_printed() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn of_a_stored_member_only_the_bytes_of_the_slice_are_read() {
+fn of_a_stored_member_the_bytes_of_the_slice_are_read_and_gaps_up_to_a_page() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stored.npz");
     let array = Array2::<f32>::zeros((2000, 2000));
@@ -95,12 +93,13 @@ fn of_a_stored_member_only_the_bytes_of_the_slice_are_read() {
     writer.finish().expect("it is written");
     // The program itself, directory and headers: as much as one number costs.
     let least = bytes_read(&path, &["c", "0, 0"]);
-    for key in ["c", "f"] {
+    // Where items are less than a page apart, all from the first to the last.
+    for (key, near, pairs) in [("c", 5 * 4, 1000 * 4), ("f", 4 * 800 + 4, 100 * 76)] {
         let more = |slice: &str| bytes_read(&path, &[key, slice]) - least.min(bytes_read(&path, &[key, "0, 0"]));
         assert_eq!(more("1000"), 6 * 4 - 4, "{key}");
         assert_eq!(more("500:, ::-1"), 36 * 4 - 4, "{key}");
-        assert_eq!(more("3:1000:200, 7"), 5 * 4 - 4, "{key}");
-        assert_eq!(more("..., :20:2, 0:100"), 1000 * 4 - 4, "{key}");
+        assert_eq!(more("3:1000:200, 7"), near - 4, "{key}");
+        assert_eq!(more("..., :20:2, 0:100"), pairs - 4, "{key}");
     }
 }
 
@@ -173,4 +172,55 @@ fn json_has_numbers_as_they_are_and_text_for_what_it_has_no_number_for() {
     };
     assert_eq!(values("big"), "[18446744073709551615,1]");
     assert_eq!(values("odd"), r#"["NaN","-Infinity",0.1,-0.0]"#);
+}
+
+fn member(folder: &Folder, descr: &str, shape: &str, elements: &[u8]) -> PathBuf {
+    folder.write("bomb.npz", bomb(&forge::npy(descr, shape, elements))).into()
+}
+
+/// Held are the content of a compressed member and the items that are printed, not their text, which may be ten times
+/// as long.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_text_of_what_is_shown_is_not_held() {
+    const SIZE: usize = 4 << 20;
+    const LIMIT: &str = "--max-array-bytes=4400000";
+    let folder = Folder::new();
+    let (zeros, ones) = (vec![0; SIZE], vec![1; SIZE]);
+    let half = SIZE / 2;
+    for (descr, shape, elements, begin) in [
+        (format!("'|V{SIZE}'"), "()", &zeros, "b'\\x00\\x00"),
+        (format!("'|V{SIZE}'"), "(1,)", &zeros, "[b'\\x00\\x00"),
+        (format!("'|S{SIZE}'"), "()", &ones, "np.bytes_(b'\\x01\\x01"),
+        (format!("'|S{half}'"), "(2,)", &ones, "[b'\\x01\\x01"),
+        (format!("'<U{}'", SIZE / 4), "(1, 1)", &ones, "[['\\U01010101\\U01010101"),
+        (format!("[('a', '|V{half}'), ('b', '|S{half}')]"), "()", &ones, "(b'\\x01\\x01"),
+        (format!("[('a', '|V{}', (2, 2))]", SIZE / 4), "(1,)", &ones, "[([[b'\\x01\\x01"),
+    ] {
+        let path = member(&folder, &descr, shape, elements);
+        let path = path.to_str().expect("a path of characters");
+        // The text is 16 to 40 MiB.
+        let outcome = first(36 << 10, 4 << 20, ["show", LIMIT, path]);
+        assert_eq!((outcome.code, &*outcome.errors), (0, ""), "{descr} {shape}");
+        assert!(outcome.text().starts_with(begin), "{descr} {shape}: {}", &outcome.text()[..50]);
+        let json = first(36 << 10, 4 << 20, ["show", "--json", LIMIT, path]);
+        assert_eq!((json.code, &*json.errors), (0, ""), "{descr} {shape}");
+        assert!(json.out.len() == 4 << 20 && json.text().contains("\"values\":"), "{descr} {shape}");
+    }
+}
+
+#[test]
+fn a_word_longer_than_a_line_has_one_of_its_own_and_keeps_its_blanks() {
+    let folder = Folder::new();
+    let blanks = " ".repeat(100_000);
+    let long = format!("x{blanks}y  ");
+    let mut items = vec![0; 3 * long.len()];
+    for (item, text) in items.chunks_mut(long.len()).zip(["a", &long, "b"]) {
+        item[..text.len()].copy_from_slice(text.as_bytes());
+    }
+    let path = member(&folder, "'|S100004'", "(3,)", &items);
+    prints(&path, &[], &format!("[b'a'\n b'{long}'\n b'b']\n"));
+    let path = member(&folder, "'|S100004'", "(1,)", &items[100_004..200_008]);
+    prints(&path, &[], &format!("[b'{long}']\n"));
+    prints(&path, &["x", "0"], &format!("b'{long}'\n"));
 }

@@ -32,7 +32,8 @@ Examples:
 One dimension is drawn as a line, two as a heat map with the first row on top, u8 of (h, w), (h, w, 3) or (h, w, 4) as
 an image, and all else as a histogram. What is larger than the picture is reduced by block, and the picture says so: a
 line goes from the least to the greatest, a cell has the mean. NaN and infinities are left out, and counted. Of a member
-that is stored, only the bytes of the slice are read; one that is compressed is decoded whole.")]
+that is stored, only the bytes of the slice are read, and short gaps between them; one that is compressed is decoded
+whole.")]
 pub(crate) struct Options {
     /// An archive, or a plain .npy file
     file: PathBuf,

@@ -15,6 +15,7 @@ mod quoted;
 pub(crate) mod real;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,7 +43,7 @@ Examples:
   npz show weights.npy -1
 
 Values are printed as NumPy prints them: more than 1,000 are summarised by '...'. Of a member that is stored, only the
-bytes of what is printed are read; one that is compressed is decoded whole.")]
+bytes of what is printed are read, and short gaps between them; one that is compressed is decoded whole.")]
 pub(crate) struct Options {
     /// An archive, or a plain .npy file
     file: PathBuf,
@@ -148,7 +149,7 @@ fn show(
             return Err(Failure::new(Code::Unreadable, format!("{}: {text}", options.file.display())));
         }
     }
-    let bytes = if count > 0 { elements.gather(&view, size, &shown)? } else { Vec::new() };
+    let bytes = if count > 0 { elements.gather(&view, size, &shown)? } else { Cow::default() };
 
     let mut out = console.out();
     if options.json {
