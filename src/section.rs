@@ -60,6 +60,9 @@ impl<S: Source + ?Sized> BufRead for Section<'_, S> {
                 return lent;
             }
             let count = (self.range.end - self.range.start).min(BUFFER) as usize;
+            if count == 0 {
+                return Ok(&[]); // no read, which a source far away would be asked for
+            }
             buffer::resize(&mut self.buffer, count)?;
             read_at(self.source, self.range.start, &mut self.buffer)?;
             self.range.start += count as u64;
