@@ -102,7 +102,11 @@ impl Mapping {
         Ok(Mapping { map, file, identity })
     }
 
-    /// Maps a file that the kernel guarantees to stay as it is: a sealed memfd, or a file under fs-verity.
+    /// Maps a file that the kernel guarantees to stay as it is: a memfd sealed against writing and shrinking, or a file
+    /// under fs-verity.
+    ///
+    /// A file system in user space (FUSE) cannot pass for one. Both guarantees are asked of the kernel by calls that no
+    /// file system in user space answers.
     ///
     /// # Errors
     ///
@@ -118,6 +122,9 @@ impl Mapping {
     /// ```
     pub fn map_if_safe(file: File) -> Result<Self> {
         let identity = Identity::of(&file.metadata()?)?;
+        if !immutable::guaranteed(&file) {
+            return Err(ErrorKind::NotImmutable.into());
+        }
         match options(&identity).map_if_safe(&file) {
             Ok(map) => Ok(Mapping { map, file, identity }),
             Err(error) if error.not_supported() || error.not_safe() => Err(ErrorKind::NotImmutable.into()),
@@ -165,6 +172,76 @@ impl Mapping {
         #[cfg(not(unix))]
         let _ = (advice, length);
         Ok(())
+    }
+}
+
+/// What memmap2's own check lacks: it takes any 0 from the ioctl `FS_IOC_MEASURE_VERITY` for fs-verity, and a FUSE server
+/// answers ioctls itself. See docs/memmap2-report.md.
+#[cfg(target_os = "linux")]
+mod immutable {
+    use std::fs::File;
+
+    use rustix::fs::{AtFlags, SealFlags, StatxAttributes, StatxFlags, fcntl_get_seals, statx};
+
+    /// Whether the kernel itself guarantees that the file stays as it is.
+    pub(super) fn guaranteed(file: &File) -> bool {
+        let status = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
+        decide(
+            fcntl_get_seals(file).ok(),
+            status.map(|status| (status.stx_attributes, status.stx_attributes_mask)),
+        )
+    }
+
+    /// Decides by the two answers; `None` is a call that failed.
+    ///
+    /// - `F_GET_SEALS` is answered by the kernel for files of tmpfs and hugetlbfs, and fails with `EINVAL` for all others.
+    /// - `STATX_ATTR_VERITY` is set by the kernel's own file systems that have fs-verity (ext4, f2fs, Btrfs). FUSE has the
+    ///   fields `attributes` and `attributes_mask` in its answer to `FUSE_STATX`, but the kernel copies neither: it takes
+    ///   the time of birth from there, and what `stat` has (`fuse_do_statx` in fs/fuse/dir.c, seen with Linux 6.18).
+    fn decide(seals: Option<SealFlags>, attributes: Option<(StatxAttributes, StatxAttributes)>) -> bool {
+        match (seals, attributes) {
+            (Some(seals), _) => seals.contains(SealFlags::SHRINK | SealFlags::WRITE),
+            (None, Some((set, known))) => (set & known).contains(StatxAttributes::VERITY),
+            (None, None) => false,
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        const NONE: StatxAttributes = StatxAttributes::empty();
+
+        #[test]
+        fn seals_count_only_together() {
+            let both = SealFlags::SHRINK | SealFlags::WRITE;
+            assert!(decide(Some(both), None));
+            assert!(decide(Some(both | SealFlags::GROW), Some((NONE, NONE))));
+            for seals in [SealFlags::empty(), SealFlags::SHRINK, SealFlags::WRITE, SealFlags::GROW, SealFlags::SEAL] {
+                assert!(!decide(Some(seals), None), "{seals:?}");
+                // A file that can be sealed has no fs-verity, whatever is said.
+                assert!(!decide(Some(seals), Some((StatxAttributes::VERITY, StatxAttributes::VERITY))), "{seals:?}");
+            }
+        }
+
+        #[test]
+        fn verity_counts_only_where_the_file_system_knows_it() {
+            let verity = StatxAttributes::VERITY;
+            assert!(decide(None, Some((verity, verity))));
+            assert!(!decide(None, Some((verity, NONE))));
+            assert!(!decide(None, Some((NONE, verity))));
+            assert!(!decide(None, Some((StatxAttributes::IMMUTABLE, StatxAttributes::IMMUTABLE))));
+            assert!(!decide(None, None));
+        }
+    }
+}
+
+/// FreeBSD has no fs-verity: memmap2 asks for seals alone. Android has it, and is not tested here. Other systems guarantee
+/// nothing, which memmap2 says.
+#[cfg(not(target_os = "linux"))]
+mod immutable {
+    pub(super) fn guaranteed(_: &std::fs::File) -> bool {
+        cfg!(not(target_os = "android"))
     }
 }
 

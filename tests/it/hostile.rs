@@ -55,6 +55,8 @@ mod elements;
 mod end;
 #[cfg(all(feature = "methods", feature = "zstd"))]
 mod ends;
+#[cfg(target_os = "linux")]
+mod fuse;
 mod maps;
 mod member;
 mod names;
