@@ -177,12 +177,16 @@ impl<S: Backend> Output<S> {
         &mut self.sink
     }
 
+    // Does not saturate: `write` refuses what ends beyond 2^64.
     pub(super) fn position(&self) -> u64 {
-        self.flushed + self.buffer.len() as u64
+        self.flushed.saturating_add(self.buffer.len() as u64)
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.buffer.len() + bytes.len() > BUFFER {
+        if self.position().checked_add(bytes.len() as u64).is_none() {
+            return Err(Error::from(io::Error::from(io::ErrorKind::FileTooLarge)).in_file(self.sink.path()));
+        }
+        if self.buffer.len().saturating_add(bytes.len()) > BUFFER {
             self.flush()?;
         }
         if bytes.len() >= BUFFER {
@@ -227,7 +231,7 @@ impl<S: Backend> Output<S> {
         }
         self.flush()?;
         self.on_sink(|sink| sink.seek_to(offset).and_then(|()| sink.put(bytes)))?;
-        self.check_position(offset + bytes.len() as u64)?;
+        self.check_position(offset.saturating_add(bytes.len() as u64))?;
         let end = self.flushed;
         self.on_sink(|sink| sink.seek_to(end))
     }

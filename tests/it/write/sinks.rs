@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use ndarray::{Array2, s};
-use npzmap::{ErrorKind, MemberOptions, Npz, NpzWriter};
+use npzmap::{ErrorKind, MemberOptions, Npz, NpyWriter, NpzWriter};
 
 use super::keys;
 
@@ -212,4 +212,62 @@ fn a_stream_has_descriptors_with_64_bit_sizes_where_something_was_not_known() {
         [&b"PK\x07\x08"[..], &member.crc32().to_le_bytes(), &member.size().to_le_bytes(), &member.size().to_le_bytes()]
             .concat();
     assert_eq!(bytes[end..][..24], descriptor);
+}
+
+/// Stands near the end of what 64 bits can address, and forgets what it takes.
+struct Far(u64);
+
+impl Write for Far {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_add(bytes.len() as u64).expect("the writer wrote beyond 2^64");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Far {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        if let SeekFrom::Start(position) = to {
+            self.0 = position;
+        }
+        Ok(self.0)
+    }
+}
+
+#[test]
+fn a_sink_that_stands_near_2_to_the_64_is_an_error_and_no_sum_overflows() {
+    let too_large = |error: &npzmap::Error| match error.kind() {
+        ErrorKind::Io(error) => error.kind() == io::ErrorKind::FileTooLarge,
+        ErrorKind::NotAligned { .. } | ErrorKind::BadAlignment { .. } => true,
+        _ => false,
+    };
+    let large = vec![1_u8; 300_000];
+    for left in (0..700).chain([1 << 12, 1 << 18, 299_999, 300_000, 300_200, 300_400, 600_500, 601_000]) {
+        let start = u64::MAX - left;
+        let write = |deflate: bool| -> npzmap::Result<()> {
+            let options = if deflate { MemberOptions::new().deflate(0) } else { MemberOptions::new() };
+            let mut w = NpzWriter::new(Far(start))?;
+            w.add_with("small", &[1_u8], options)?;
+            w.add_with("large", &large, options)?;
+            let mut rows = w.rows::<u8>("rows", &[300_000])?;
+            rows.push(&large)?;
+            rows.finish()?;
+            w.finish().map(drop)
+        };
+        let plain = || NpyWriter::new(Far(start))?.add(&large).map(drop);
+        for result in [write(false), write(true), plain()] {
+            match result {
+                Ok(()) => assert!(left > 300_000, "{left}"),
+                Err(error) => assert!(too_large(&error), "{left}: {error:?}"),
+            }
+        }
+    }
+    // What was refused leaves the writer usable, as far as there is room.
+    let mut w = NpzWriter::new(Far(u64::MAX - 1_000)).unwrap();
+    assert!(too_large(&w.add("large", &large).unwrap_err()));
+    w.add("small", &[1_u8]).unwrap();
+    w.finish().unwrap();
 }
