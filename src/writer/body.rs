@@ -23,7 +23,9 @@ pub(super) struct Body<'a> {
 
 /// What follows the preamble.
 pub(super) enum Rest<'a> {
+    /// An array that is gathered, block by block.
     Array(&'a dyn Save),
+    /// All of it, in memory.
     Bytes(&'a [u8]),
     /// Gives the bytes as often as it is called.
     Blocks(&'a dyn Fn(Put<'_>) -> Result<()>),
@@ -42,10 +44,12 @@ impl<'a> Body<'a> {
         }
         let rest_size = header.nbytes() as u64;
         let inside = preamble.len() as u64;
-        let body = Body { preamble, rest: Rest::Array(array), rest_size, inside, crc32: None };
-        match body.lent().map(|bytes| bytes.len() as u64) {
+        // Asked for once: what is checksummed is then what is written, whatever an implementation would say next.
+        let rest = array.as_bytes().map_or(Rest::Array(array), Rest::Bytes);
+        let body = Body { preamble, rest, rest_size, inside, crc32: None };
+        match body.rest {
             // Before anything is written.
-            Some(found) if found != rest_size => Err(body.wrong_length(found)),
+            Rest::Bytes(bytes) if bytes.len() as u64 != rest_size => Err(body.wrong_length(bytes.len() as u64)),
             _ => Ok(body),
         }
     }
@@ -59,19 +63,10 @@ impl<'a> Body<'a> {
         self.rest_size.saturating_add(self.preamble.len() as u64)
     }
 
-    /// All that follows the preamble, if it lies in memory.
-    fn lent(&self) -> Option<&'a [u8]> {
-        match self.rest {
-            Rest::Array(array) => array.as_bytes(),
-            Rest::Bytes(bytes) => Some(bytes),
-            Rest::Blocks(_) => None,
-        }
-    }
-
     /// The CRC-32 before anything is written, where that needs no second pass over what is gathered.
     pub(super) fn checksum(&self) -> Option<u32> {
         self.crc32.or_else(|| {
-            let rest = self.lent()?;
+            let Rest::Bytes(rest) = self.rest else { return None };
             let mut crc = crc32fast::Hasher::new();
             crc.update(&self.preamble);
             crc.update(rest);
@@ -87,11 +82,10 @@ impl<'a> Body<'a> {
             left = left.checked_sub(length).ok_or_else(|| self.wrong_length(self.rest_size - left + length))?;
             put(block)
         };
-        match (self.lent(), &self.rest) {
-            (Some(bytes), _) => counted(bytes)?,
-            (None, Rest::Array(array)) => array.blocks(&mut counted)?,
-            (None, Rest::Blocks(blocks)) => blocks(&mut counted)?,
-            (None, Rest::Bytes(_)) => {}
+        match self.rest {
+            Rest::Bytes(bytes) => counted(bytes)?,
+            Rest::Array(array) => array.blocks(&mut counted)?,
+            Rest::Blocks(blocks) => blocks(&mut counted)?,
         }
         if left > 0 {
             return Err(self.wrong_length(self.rest_size - left));

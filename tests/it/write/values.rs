@@ -1,7 +1,10 @@
 //! What can be saved: orders and strides as NumPy decides them, text, dates, tensors of a user's own.
 
+use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ndarray::{Array, Array2, ArrayD, Axis, IxDyn, ShapeBuilder, arr0, array, s};
-use npzmap::{AnyArray, ErrorKind, FixedStr, Header, Npz, NpzWriter, Order, Result, Save, Unaligned};
+use npzmap::{AnyArray, Element, ErrorKind, FixedStr, Header, MemberOptions, Npz, NpzWriter, Order, Result, Save, Unaligned};
 
 use super::{both, elements, written};
 
@@ -249,4 +252,45 @@ fn bfloat16_is_written_as_ml_dtypes_writes_it() {
     let content = npz.member("w").unwrap().bytes().unwrap();
     assert!(content[10..].starts_with(b"{'descr': '<V2', 'fortran_order': False, 'shape': (1, 2), }"));
     assert_eq!(npz.read_as::<bf16, ndarray::Ix2>("w").unwrap(), array![[bf16::ONE, bf16::NEG_ONE]]);
+}
+
+/// Says something else each time it is asked for its bytes.
+struct Fickle {
+    texts: [[u8; 4]; 2],
+    asked: AtomicUsize,
+    gathered: bool,
+}
+
+impl Save for Fickle {
+    fn header(&self) -> Result<Header> {
+        Header::new(u8::dtype(), &[4], Order::C)
+    }
+
+    fn as_bytes(&self) -> Option<&[u8]> {
+        let count = self.asked.fetch_add(1, Ordering::Relaxed);
+        // Or changes its mind about having them in one piece.
+        if self.gathered && count % 2 == 1 { None } else { Some(&self.texts[count % 2]) }
+    }
+
+    fn blocks(&self, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        put(&self.texts[self.asked.fetch_add(1, Ordering::Relaxed) % 2])
+    }
+}
+
+#[test]
+fn the_checksum_is_that_of_the_bytes_that_were_written_though_they_change_between_calls() {
+    let codings = [MemberOptions::new(), MemberOptions::new().deflate(6), MemberOptions::new().deflate_if_smaller(6)];
+    for (options, gathered, asked) in codings.iter().flat_map(|options| {
+        [false, true].into_iter().flat_map(move |gathered| (0..4).map(move |asked| (*options, gathered, asked)))
+    }) {
+        let fickle = || Fickle { texts: [*b"aaaa", *b"bbbb"], asked: AtomicUsize::new(asked), gathered };
+        let mut seekable = NpzWriter::new(Cursor::new(Vec::new())).unwrap();
+        let mut streamed = NpzWriter::stream(Vec::new());
+        seekable.add_with("x", &fickle(), options).unwrap();
+        seekable.add_many([("y", &fickle() as &dyn Save)], options).unwrap();
+        streamed.add_with("x", &fickle(), options).unwrap();
+        for bytes in [seekable.finish().unwrap().into_inner(), streamed.finish().unwrap()] {
+            Npz::new(bytes).unwrap().verify().unwrap();
+        }
+    }
 }
