@@ -59,6 +59,13 @@ impl<'a, S: Source> Member<'a, S> {
         Member { archive, record }
     }
 
+    /// Whether its archive has a member of exactly this name, readable or not.
+    #[cfg(feature = "write")]
+    pub(crate) fn has_sibling(&self, name: &str) -> bool {
+        let bytes = self.archive.directory_bytes();
+        bytes.is_ok_and(|bytes| self.archive.directory.has_name(bytes, name))
+    }
+
     /// The key: the name without `.npy`. Where the name is no valid UTF-8 though it claims to be, the replacement
     /// character stands in; such a member cannot be looked up.
     ///

@@ -320,9 +320,9 @@ impl<S: Sink> NpzWriter<S> {
     ///
     /// # Errors
     ///
-    /// [`BadKey`](ErrorKind::BadKey) for a key that is in the archive, longer than a name can be, or with NUL; and for one
-    /// that a member that is no array has for its name, since readers would find that one. What [`Save::header`] says; what
-    /// the sink says.
+    /// [`BadKey`](ErrorKind::BadKey) for a key that is in the archive, longer than a name can be, or with NUL; and for
+    /// `x.npy` beside `x`, in either order. Both find a member named `x.npy`, and readers take that of `x` for both. What
+    /// [`Save::header`] says; what the sink says.
     ///
     /// ```
     /// use ndarray::{Array2, CowArray, Ix2, s};
@@ -521,7 +521,7 @@ impl<S: Sink> NpzWriter<S> {
     ) -> Result<Rows<'_, T, S>> {
         let name = [key, SUFFIX].concat();
         let path = self.output.sink().path().map(Path::to_owned);
-        let rows = match self.check_key(&name) {
+        let rows = match self.check_key(key, &name) {
             Ok(()) => Rows::begin(self, &name, inner, count, options),
             Err(error) => Err(error),
         };
@@ -598,7 +598,7 @@ impl<S: Sink> NpzWriter<S> {
     fn named(&mut self, key: &str, suffix: &str, work: impl FnOnce(&mut Self, &str) -> Result<()>) -> Result<()> {
         let name = [key, suffix].concat();
         let start = self.output.position();
-        let result = self.check_key(&name).and_then(|()| work(self, &name));
+        let result = self.check_key(key, &name).and_then(|()| work(self, &name));
         match result {
             Ok(()) => self.directory.drop_old(&name),
             Err(_) => self.abandon(start),

@@ -159,6 +159,14 @@ impl Directory {
         })
     }
 
+    /// Whether there is a record of exactly this name.
+    #[cfg(feature = "write")]
+    pub(crate) fn has_name(&self, bytes: &[u8], name: &str) -> bool {
+        let name = self.naming.split(name.as_bytes());
+        let hash = self.naming.hash(name.0);
+        self.names.find(hash, |position| self.naming.is(bytes, *position, name)).is_some()
+    }
+
     /// The records after `position`.
     pub(crate) fn records_from<'a>(&self, bytes: &'a [u8], position: Position) -> Records<'a> {
         Records { bytes, position }

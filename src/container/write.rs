@@ -174,6 +174,8 @@ pub(crate) struct Directory {
     /// Positions of the records that were added, by name.
     names: HashTable<usize>,
     state: RandomState,
+    /// Where the records of copied members are, in order; neighbours are one range.
+    copied: Vec<Range<usize>>,
     /// The records that an older archive brought, by name.
     old: HashMap<Box<str>, Vec<Range<usize>>, RandomState>,
     /// Those of them that are not there any more, in any order, and how many bytes they are.
@@ -187,7 +189,8 @@ impl Directory {
     pub(crate) fn new() -> Self {
         let (names, state) = (HashTable::new(), RandomState::default());
         let old = HashMap::with_hasher(RandomState::default());
-        Directory { bytes: Vec::new(), count: 0, names, state, old, dropped: Vec::new(), dropped_size: 0, base: 0 }
+        let (copied, dropped) = (Vec::new(), Vec::new());
+        Directory { bytes: Vec::new(), count: 0, names, state, copied, old, dropped, dropped_size: 0, base: 0 }
     }
 
     /// The directory of an archive that goes on, as it lies there.
@@ -236,8 +239,34 @@ impl Directory {
 
     /// Whether a member of this name was added; old ones do not count.
     pub(crate) fn contains(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
         let same = |position: &usize| name_at(&self.bytes, *position) == name.as_bytes();
-        self.names.find(self.state.hash_one(name.as_bytes()), same).is_some()
+        self.names.find(self.state.hash_one(name.as_bytes()), same).copied()
+    }
+
+    /// Where the next record goes.
+    pub(crate) fn end_position(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Notes that the records from this position on are of members that were copied.
+    pub(crate) fn mark_copied(&mut self, start: usize) {
+        let end = self.bytes.len();
+        match self.copied.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => self.copied.push(start..end),
+        }
+    }
+
+    /// Whether a member of this name was copied.
+    pub(crate) fn has_copied(&self, name: &str) -> bool {
+        self.position(name).is_some_and(|position| {
+            let next = self.copied.partition_point(|range| range.end <= position);
+            self.copied.get(next).is_some_and(|range| range.contains(&position))
+        })
     }
 
     pub(crate) fn add(&mut self, local: &Local, sizes: Sizes) {

@@ -74,7 +74,8 @@ impl<S: Sink> NpzWriter<S> {
     ///
     /// # Errors
     ///
-    /// As [`add`](NpzWriter::add), and as [`Member::verify`].
+    /// As [`add`](NpzWriter::add), and as [`Member::verify`]. An archive that has both `x` and `x.npy` can be copied as a
+    /// whole: what is hidden there is hidden in the copy.
     ///
     /// ```
     /// use npzmap::{Access, Npz, NpzWriter};
@@ -125,13 +126,16 @@ impl<S: Sink> NpzWriter<S> {
         made: Result<Made>,
     ) -> Result<()> {
         let name = member.text();
-        let checked = self.check_name(&name).and_then(|()| options.check());
+        let checked = self.check_copy(&name, |name| member.has_sibling(name)).and_then(|()| options.check());
         checked.map_err(|error| self.about(&member.key(), error))?;
-        let (made, start) = (made?, self.output.position());
+        let (made, start, record) = (made?, self.output.position(), self.directory.end_position());
         // Errors of the sink know its file already; all others are the member's.
         let result = member.find(|found| self.copy_found(&name, found, member.flags(), options, made));
         match result {
-            Ok(()) => self.directory.drop_old(&name),
+            Ok(()) => {
+                self.directory.mark_copied(record);
+                self.directory.drop_old(&name);
+            }
             Err(_) => self.abandon(start),
         }
         result

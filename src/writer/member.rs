@@ -35,6 +35,9 @@ impl Plan {
 /// The largest central directory that the reader takes.
 const DIRECTORY_LIMIT: u64 = (u32::MAX >> 1) as u64;
 
+const HIDDEN: &str = "is the name of another member, which readers would find instead";
+const HIDES: &str = "and '.npy' is the name of another member, which this one would hide";
+
 /// A member that was begun.
 pub(super) struct Begun {
     pub(super) local: Local,
@@ -66,18 +69,44 @@ impl<S: Sink> NpzWriter<S> {
         Ok(())
     }
 
-    /// The same, and refuses what would hide another member, or be hidden by it: of a member `x` that is no array and an
-    /// array `x.npy`, readers find the former under the key `x`.
-    pub(super) fn check_key(&self, name: &str) -> Result<()> {
+    /// Checks the name of a member that is written under a key, as [`check_name`](NpzWriter::check_name). Also refuses
+    /// every pair of names of which one is the other with `.npy`. Readers look for a key as a name first, and then with
+    /// `.npy`: beside `x.npy`, which the key `x` made, the key `x.npy` would not find its own `x.npy.npy`.
+    pub(super) fn check_key(&self, key: &str, name: &str) -> Result<()> {
         self.check_name(name)?;
         let is_there = |name: &str| self.directory.contains(name) || self.directory.has_old(name);
-        let problem = match name.strip_suffix(SUFFIX) {
-            Some(plain) if !plain.ends_with(SUFFIX) && is_there(plain) => "is the name of a member that is no array",
-            None if is_there(&[name, SUFFIX].concat()) => "is that of an array, which this name would hide",
-            _ => return Ok(()),
-        };
-        // One that is replaced hides nothing that was not hidden before.
-        if self.directory.has_old(name) { Ok(()) } else { Err(ErrorKind::BadKey { problem }.into()) }
+        let replaces = self.directory.has_old(name);
+        if let Some(plain) = name.strip_suffix(SUFFIX)
+            && is_there(plain)
+            // One that replaces another under its whole name is found by it, as that was.
+            && (key != name || !replaces)
+        {
+            return Err(ErrorKind::BadKey { problem: HIDDEN }.into());
+        }
+        // One that replaces another hides nothing that was not hidden before.
+        if !replaces && is_there(&[name, SUFFIX].concat()) {
+            return Err(ErrorKind::BadKey { problem: HIDES }.into());
+        }
+        Ok(())
+    }
+
+    /// Checks the name of a member that is copied, as [`check_key`](NpzWriter::check_key). What its own archive hides may
+    /// be hidden here: `in_archive` says which names that has. But a copy never hides what was added under a key.
+    pub(super) fn check_copy(&self, name: &str, in_archive: impl Fn(&str) -> bool) -> Result<()> {
+        self.check_name(name)?;
+        let is_there = |name: &str| self.directory.contains(name) || self.directory.has_old(name);
+        if let Some(plain) = name.strip_suffix(SUFFIX)
+            && is_there(plain)
+            && !in_archive(plain)
+        {
+            return Err(ErrorKind::BadKey { problem: HIDDEN }.into());
+        }
+        let longer = [name, SUFFIX].concat();
+        let hidden_before = self.directory.has_old(name) || (in_archive(&longer) && self.directory.has_copied(&longer));
+        if is_there(&longer) && !hidden_before {
+            return Err(ErrorKind::BadKey { problem: HIDES }.into());
+        }
+        Ok(())
     }
 
     /// Goes back to where a member was begun, if the sink can: then it is as if it had not been.

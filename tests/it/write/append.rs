@@ -111,18 +111,32 @@ fn only_the_member_of_this_very_name_is_dropped() {
     assert_eq!(keys(&npz), ["config", "weights"]);
     assert_eq!(*npz.member("config").unwrap().bytes().unwrap(), *b"other");
 
-    // Of an archive that has both under one key, either can be replaced.
+    // Of an archive that has both under one key, the one that the key finds can be replaced; the other would not be found.
     let bytes = crate::forge::Archive::new(vec![
         crate::forge::stored("x", b"raw"),
         crate::forge::stored("x.npy", &crate::forge::u32s(&[1])),
     ]);
     std::fs::write(&path, bytes.bytes()).unwrap();
     let mut w = NpzWriter::append(&path).unwrap();
-    w.add("x", &[2_u32]).unwrap();
+    assert!(matches!(w.add("x", &[2_u32]).unwrap_err().kind(), ErrorKind::BadKey { .. }));
+    w.add_bytes("x", b"new").unwrap();
+    w.add_bytes("x.npy", &crate::forge::u32s(&[2])).unwrap(); // by its whole name
     w.finish().unwrap();
     let npz = Npz::open(&path).unwrap();
-    assert_eq!(*npz.member("x").unwrap().bytes().unwrap(), *b"raw");
+    assert_eq!(*npz.member("x").unwrap().bytes().unwrap(), *b"new");
     assert_eq!(npz.read::<u32, Ix1>("x.npy").unwrap().to_vec(), [2]);
+
+    // Two arrays: the key `x.npy` finds the one that `x` made.
+    let bytes = crate::forge::Archive::new(vec![
+        crate::forge::stored("x.npy", &crate::forge::u32s(&[1])),
+        crate::forge::stored("x.npy.npy", &crate::forge::u32s(&[1])),
+    ]);
+    std::fs::write(&path, bytes.bytes()).unwrap();
+    let mut w = NpzWriter::append(&path).unwrap();
+    assert!(matches!(w.add("x.npy", &[2_u32]).unwrap_err().kind(), ErrorKind::BadKey { .. }));
+    w.add("x", &[2_u32]).unwrap(); // hides no more than before
+    w.finish().unwrap();
+    assert_eq!(Npz::open(&path).unwrap().read::<u32, Ix1>("x").unwrap().to_vec(), [2]);
 }
 
 #[test]

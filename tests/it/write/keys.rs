@@ -3,17 +3,18 @@
 use std::io::Cursor;
 
 use ndarray::Ix1;
-use npzmap::{ErrorKind, Npz, NpzWriter, Result, Seekable};
+use npzmap::{ErrorKind, MemberOptions, Npz, NpzWriter, Result, Save, Seekable, savez, savez_compressed};
 
 use super::{keys, written};
+use crate::forge::{Archive, stored, u32s};
 
 #[test]
 fn keys_are_kept_exactly_and_get_the_suffix_whatever_they_are() {
     let odd = [
         "",
         "x",
-        "x.npy",
-        "x.npy.npy",
+        "y.npy",
+        "z.npy.npy",
         "dir/",
         "../up",
         "/abs",
@@ -90,13 +91,70 @@ fn a_name_that_was_used_is_refused_before_a_byte_is_written() {
 
 #[test]
 fn a_name_that_would_hide_another_member_or_be_hidden_is_refused() {
+    const HIDDEN: &str = "the key is the name of another member, which readers would find instead";
+    const HIDES: &str = "the key and '.npy' is the name of another member, which this one would hide";
     let error = refused(|w| w.add_bytes("x", b"1"), &|w| w.add("x", &[2]));
-    assert_eq!(error.to_string(), "x: the key is the name of a member that is no array");
+    assert_eq!(error.to_string(), format!("x: {HIDDEN}"));
     let error = refused(|w| w.add("x", &[1]), &|w| w.add_bytes("x", b"2"));
-    assert_eq!(error.to_string(), "x: the key is that of an array, which this name would hide");
-    // Two arrays, as NumPy has them.
-    let npz = written(|w| w.add("x", &[1]).and_then(|()| w.add("x.npy", &[2])));
-    assert_eq!(keys(&npz), ["x", "x.npy"]);
+    assert_eq!(error.to_string(), format!("x: {HIDES}"));
+    // Two arrays: readers find `x.npy` for both keys.
+    for [short, long] in [["x", "x.npy"], ["", ".npy"], ["x.npy", "x.npy.npy"], ["a/b", "a/b.npy"]] {
+        let error = refused(|w| w.add(short, &[1]), &|w| w.add(long, &[2]));
+        assert_eq!(error.to_string(), format!("{long}: {HIDDEN}"));
+        let error = refused(|w| w.add(long, &[2]), &|w| w.add(short, &[1]));
+        assert_eq!(error.kind().to_string(), HIDES, "{short}");
+        refused(|w| w.add(long, &[2]), &|w| w.rows::<u8>(short, &[]).map(drop));
+        refused(|w| w.add(long, &[2]), &|w| w.add_strings(short, &["a"]));
+        let deflated = MemberOptions::new().deflate(1);
+        refused(|w| w.add(long, &[2]), &|w| w.add_many([(short, &[1] as &dyn Save)], deflated));
+    }
+    // Two names apart, there is no doubt.
+    let npz = written(|w| w.add("x", &[1]).and_then(|()| w.add("x.npy.npy", &[2])));
+    assert_eq!(npz.read::<i32, Ix1>("x.npy.npy").unwrap().to_vec(), [2]);
+}
+
+#[test]
+fn savez_refuses_keys_of_which_one_would_hide_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npz");
+    std::fs::write(&path, "old").unwrap();
+    for keys in [["x", "x.npy"], ["x.npy", "x"], ["", ".npy"], [".npy", ""]] {
+        let arrays = || keys.map(|key| (key, &[1] as &dyn Save));
+        for error in [savez(&path, arrays()), savez_compressed(&path, arrays())] {
+            assert!(matches!(error.unwrap_err().kind(), ErrorKind::BadKey { .. }), "{keys:?}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+}
+
+#[test]
+fn a_copy_hides_only_what_was_hidden_in_its_own_archive() {
+    let (one, two) = (u32s(&[1]), u32s(&[2]));
+    let open = |members: &[(&str, &[u8])]| {
+        let members = members.iter().map(|(name, content)| stored(name, content)).collect();
+        Npz::new(Archive::new(members).bytes()).unwrap()
+    };
+    let both = open(&[("x.npy", &one), ("x.npy.npy", &two)]);
+    let (short, long) = (open(&[("x.npy", &one)]), open(&[("x.npy.npy", &two)]));
+    let raw = open(&[("x", b"raw")]);
+    fn copy(w: &mut Writer, from: &Npz<Vec<u8>>) -> Result<()> {
+        from.members().try_for_each(|member| w.copy(&member))
+    }
+    // As a whole, in any order.
+    let npz = written(|w| w.add("other", &[1]).and_then(|()| w.copy(&both.member("x").unwrap())).and_then(|()| w.copy(&both.members().nth(1).unwrap())));
+    assert_eq!(keys(&npz), ["other", "x", "x.npy"]);
+    let npz = written(|w| w.copy(&both.members().nth(1).unwrap()).and_then(|()| w.copy(&both.member("x").unwrap())));
+    assert_eq!(keys(&npz), ["x.npy", "x"]);
+    // Of two archives, each found its own.
+    refused(|w| copy(w, &short), &|w| copy(w, &long));
+    refused(|w| copy(w, &long), &|w| copy(w, &short));
+    refused(|w| copy(w, &short), &|w| copy(w, &raw));
+    // What was added under a key is found by it.
+    refused(|w| w.add("x.npy", &[3]), &|w| w.copy(&both.member("x").unwrap()));
+    refused(|w| w.add("x", &[3]), &|w| copy(w, &long));
+    refused(|w| w.add("x", &[3]), &|w| copy(w, &raw));
+    refused(|w| copy(w, &short), &|w| w.add("x.npy", &[3]));
+    refused(|w| copy(w, &raw), &|w| w.add("x", &[3]));
 }
 
 #[test]

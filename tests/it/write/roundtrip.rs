@@ -1,6 +1,6 @@
 //! Any array, written in any way, is read back as it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, ShapeBuilder, Slice};
@@ -245,7 +245,10 @@ fn any_array_is_read_back_from_any_sink_at_any_alignment() {
     let archive = (vec(case(), 0..6), 0_u32..16);
     let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&archive, |(cases, shift)| {
-        let cases: BTreeMap<String, Case> = cases.into_iter().map(|case| (case.key.clone(), case)).collect();
+        let mut cases: BTreeMap<String, Case> = cases.into_iter().map(|case| (case.key.clone(), case)).collect();
+        // Beside `x`, the writer refuses `x.npy`.
+        let keys: BTreeSet<String> = cases.keys().cloned().collect();
+        cases.retain(|key, _| !key.strip_suffix(".npy").is_some_and(|stem| keys.contains(stem)));
         let alignment = 1 << shift;
         let mut seekable = NpzWriter::new(Cursor::new(Vec::new())).unwrap().align(alignment).unwrap();
         let mut streamed = NpzWriter::stream(Vec::new()).align(alignment).unwrap();
