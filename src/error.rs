@@ -176,7 +176,7 @@ impl From<Error> for io::Error {
         let kind = match error.kind() {
             ErrorKind::Io(source) | ErrorKind::NotSynced(source) => source.kind(),
             ErrorKind::OutOfMemory { .. } => io::ErrorKind::OutOfMemory,
-            ErrorKind::NoSuchKey { .. } => io::ErrorKind::NotFound,
+            ErrorKind::NoSuchKey => io::ErrorKind::NotFound,
             kind if kind.is_unsupported() => io::ErrorKind::Unsupported,
             kind if kind.fault() == Fault::Request => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::InvalidData,

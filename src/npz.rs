@@ -101,6 +101,25 @@ impl<S: Source> Npz<S> {
         bytes.is_ok_and(|bytes| self.archive.directory.find(bytes, key).is_some())
     }
 
+    /// Returns the key that is most like `key`: it differs in one place by one or two characters, or in case. `None` where
+    /// none is so near. Say it to the user whose key is [not found](ErrorKind::NoSuchKey).
+    ///
+    /// Errors do not look for it, so that a key that may be missing costs one look-up. This goes over the keys: 100,000 at
+    /// most, and 16 MiB of them. A key of more than 256 bytes is like no other.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?;
+    /// assert!(npz.member("lables").is_err());
+    /// assert_eq!(npz.similar_key("lables").as_deref(), Some("labels"));
+    /// assert_eq!(npz.similar_key("weights"), None);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn similar_key(&self, key: &str) -> Option<Cow<'_, str>> {
+        similar::similar(self.keys(), key)
+    }
+
     /// The keys that begin with `prefix`, in the order of the directory: `keys_under("optim/")`.
     ///
     /// ```
@@ -138,7 +157,7 @@ impl<S: Source> Npz<S> {
     ///
     /// # Errors
     ///
-    /// [`NoSuchKey`](ErrorKind::NoSuchKey), and whatever the directory alone says against the member:
+    /// [`NoSuchKey`](ErrorKind::NoSuchKey), of which [`similar_key`](Npz::similar_key) says what was meant; and whatever the directory alone says against the member:
     /// [`DuplicateName`](ErrorKind::DuplicateName), [`BadName`](ErrorKind::BadName),
     /// [`Overlap`](ErrorKind::Overlap), encryption.
     ///
@@ -154,8 +173,7 @@ impl<S: Source> Npz<S> {
     /// ```
     pub fn member(&self, key: &str) -> Result<Member<'_, S>> {
         let found = self.archive.directory_bytes().and_then(|bytes| {
-            let missing = || ErrorKind::NoSuchKey { similar: similar::similar(self.keys(), key) };
-            let record = self.archive.directory.find(bytes, key).ok_or_else(missing)??;
+            let record = self.archive.directory.find(bytes, key).ok_or(ErrorKind::NoSuchKey)??;
             self.archive.directory.check(&record)?;
             Ok(Member::new(&self.archive, record))
         });

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Asked, Escaped, Fault, Reason};
+use super::{Asked, Fault, Reason};
 
 /// What went wrong. [`rule`](ErrorKind::rule) names the row of `docs/hostile.md` behind it.
 ///
@@ -12,7 +12,7 @@ use super::{Asked, Escaped, Fault, Reason};
 ///
 /// let npz = Npz::open("tests/data/model-batch.npz")?;
 /// let weights = match npz.read::<f32, Ix1>("weights") {
-///     Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => None, // they are optional
+///     Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => None, // they are optional
 ///     weights => Some(weights?),
 /// };
 /// assert_eq!(weights, None);
@@ -306,11 +306,8 @@ pub enum ErrorKind {
 
     // The request.
     /// No member has this name.
-    #[error("no such key{}", similar_hint(.similar.as_deref()))]
-    NoSuchKey {
-        /// A key of the archive that looks like it. Only the first 1,000 are looked at.
-        similar: Option<Box<str>>,
-    },
+    #[error("no such key")]
+    NoSuchKey,
     /// The file's dtype is not the Rust type's.
     #[error("the dtype is {dtype}, not {element}{}", dtype_hint(.dtype))]
     DtypeMismatch {
@@ -480,10 +477,6 @@ fn method_hint(method: u16) -> &'static str {
     }
 }
 
-fn similar_hint(similar: Option<&str>) -> String {
-    similar.map_or_else(String::new, |key| format!("; there is '{}'", Escaped(key)))
-}
-
 fn dtype_hint(dtype: &str) -> &'static str {
     match dtype {
         "|V2" => {
@@ -520,7 +513,7 @@ impl ErrorKind {
             | K::NotImmutable
             | K::FileChanged { .. }
             | K::NotSynced(_) => Fault::System,
-            K::NoSuchKey { .. }
+            K::NoSuchKey
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }
@@ -636,7 +629,7 @@ impl ErrorKind {
             K::OutOfMemory { .. } => "L6",
             K::Io(_)
             | K::NotSynced(_)
-            | K::NoSuchKey { .. }
+            | K::NoSuchKey
             | K::DtypeMismatch { .. }
             | K::NoSuchField { .. }
             | K::RowsOutOfRange { .. }

@@ -2,19 +2,25 @@
 
 use std::borrow::Cow;
 
-/// A miss may be nothing wrong, where a key is optional: so many keys are looked at, and no more.
-const KEYS: usize = 1000;
+/// So many keys are looked at, and no more.
+const KEYS: usize = 100_000;
+/// Names of so many bytes in all are looked at, and no more.
+const BYTES: usize = 16 << 20;
 /// Longer keys are not compared.
 const LONGEST: usize = 256;
 
 /// The first of the nearest keys, if one is near: it differs in one place, by two characters at most, or in case.
-pub(super) fn similar<'a>(keys: impl Iterator<Item = Cow<'a, str>>, key: &str) -> Option<Box<str>> {
+pub(super) fn similar<'a>(keys: impl Iterator<Item = Cow<'a, str>>, key: &str) -> Option<Cow<'a, str>> {
     if key.len() > LONGEST {
         return None;
     }
+    let mut left = BYTES;
+    let keys = keys.take(KEYS).take_while(|other| {
+        left = left.saturating_sub(other.len());
+        left > 0
+    });
     let near = |other: Cow<'a, str>| Some((distance(key, &other)?, other));
-    let nearest = keys.take(KEYS).filter_map(near).min_by_key(|(distance, _)| *distance);
-    nearest.map(|(_, other)| other.into())
+    keys.filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, other)| other)
 }
 
 /// The characters between what the two begin and what they end with in common, if these are few.
@@ -22,7 +28,7 @@ fn distance(a: &str, b: &str) -> Option<usize> {
     if a.len().abs_diff(b.len()) > 8 || b.len() > LONGEST {
         return None;
     }
-    if a.to_lowercase() == b.to_lowercase() {
+    if a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase)) {
         return Some(1);
     }
     let pairs = a.chars().zip(b.chars());

@@ -192,7 +192,7 @@ fn ours(bytes: &[u8], key: &str) -> String {
         Err(error) => format!("archive refused ({})", rule(error)),
         Ok(npz) => match npz.read::<u32, Ix1>(key) {
             Ok(array) => called(array.as_slice().unwrap()),
-            Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => "no such key".into(),
+            Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => "no such key".into(),
             Err(error) => format!("refused ({})", rule(error)),
         },
     }

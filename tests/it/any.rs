@@ -230,7 +230,7 @@ fn what_is_no_value_of_its_type_is_refused() {
     let refused = kind(npz.read_any("flags"));
     assert!(matches!(refused, ErrorKind::InvalidElement { index: 2, .. }), "{refused}");
     let error = npz.read_any("nothing").unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::NoSuchKey { .. }) && error.member() == Some("nothing"), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::NoSuchKey) && error.member() == Some("nothing"), "{error}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use npzmap::{
 
 use crate::args::Reading;
 use crate::exit::{Code, Failure, Result};
-use crate::select::{Select, suggestion};
+use crate::select::Select;
 
 pub(crate) enum Input {
     Archive(Npz),
@@ -73,7 +73,7 @@ impl Input {
         match self {
             Input::Plain(plain) => Ok((key == plain.key).then_some(Entry::Plain(plain))),
             Input::Archive(npz) => match npz.member(key) {
-                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => Ok(None),
+                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => Ok(None),
                 member => Ok(Some(Entry::Member(member?))),
             },
         }
@@ -84,10 +84,10 @@ impl Input {
         match (self, key) {
             (Input::Plain(plain), None) => Ok(Entry::Plain(plain)),
             (Input::Plain(plain), Some(key)) if key == plain.key => Ok(Entry::Plain(plain)),
-            (Input::Plain(plain), Some(key)) => Err(no_such_key(path, key, Some(plain.key.clone()))),
+            (Input::Plain(plain), Some(key)) => Err(no_such_key(path, key, Some(plain.key.as_str().into()))),
             (Input::Archive(npz), Some(key)) => match npz.member(key) {
-                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey { .. }) => {
-                    Err(no_such_key(path, key, suggestion(key, npz.keys())))
+                Err(error) if matches!(error.kind(), ErrorKind::NoSuchKey) => {
+                    Err(no_such_key(path, key, npz.similar_key(key)))
                 }
                 member => Ok(Entry::Member(member?)),
             },
@@ -107,7 +107,7 @@ impl Input {
     }
 }
 
-fn no_such_key(path: &Path, key: &str, meant: Option<String>) -> Failure {
+fn no_such_key(path: &Path, key: &str, meant: Option<Cow<'_, str>>) -> Failure {
     let hint = match meant {
         Some(meant) => format!("; did you mean '{meant}'?"),
         None => "; `npz ls` lists them".into(),

@@ -1,4 +1,4 @@
-//! Which members: globs over keys, and the key that was meant.
+//! Which members: globs over keys.
 
 use std::collections::HashSet;
 
@@ -69,19 +69,4 @@ pub(crate) fn hidden(keys: &HashSet<String>) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-/// The key that is most like a mistyped one, if any is.
-pub(crate) fn suggestion<K: AsRef<str>>(wanted: &str, keys: impl Iterator<Item = K>) -> Option<String> {
-    const ALIKE: f64 = 0.7;
-    const MOST: usize = 100_000; // comparing is slow
-    const LONGEST: usize = 256; // it takes the product of the lengths
-    if wanted.len() > LONGEST {
-        return None;
-    }
-    let scored = keys.take(MOST).filter(|key| key.as_ref().len() <= LONGEST).filter_map(|key| {
-        let score = strsim::jaro_winkler(wanted, key.as_ref());
-        (score > ALIKE).then(|| (score, key.as_ref().to_owned()))
-    });
-    scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key)
 }
