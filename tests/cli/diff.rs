@@ -6,7 +6,8 @@ use ndarray::{Array1, Array2, ShapeBuilder, array};
 use npzmap::{MemberOptions, NpzWriter, Save, save};
 use serde_json::Value;
 
-use crate::run::{Folder, Outcome, fine, run};
+use crate::forge::{Archive, stored, u32s};
+use crate::run::{Folder, Outcome, fine, in_time, run};
 
 /// Two archives of one array each, compared.
 fn diff(a: &dyn Save, b: &dyn Save, args: &[&str]) -> Outcome {
@@ -321,12 +322,9 @@ fn a_single_item_is_held_within_the_limit() {
 #[test]
 fn an_archive_of_keys_that_hide_each_other_is_equal_to_itself() {
     let folder = Folder::new();
-    let path = folder.at("hiding.npz");
-    let mut writer = NpzWriter::create(&path).unwrap();
-    // The member of `x` has the name that is the other's key.
-    writer.add("x.npy", &[1.0_f64][..]).unwrap();
-    writer.add("x", &[2.0_f64][..]).unwrap();
-    writer.finish().unwrap();
+    // The member of `x` has the name that is the other's key. Our writer refuses that, others do not.
+    let entries = vec![stored("x.npy.npy", &u32s(&[1])), stored("x.npy", &u32s(&[2]))];
+    let path = folder.write("hiding.npz", Archive::new(entries).bytes());
     for options in [&["diff"][..], &["diff", "--full"]] {
         let outcome = run([options, &["--json", &path, &path]].concat());
         assert_eq!((outcome.code, &outcome.json()["equal"]), (0, &2.into()), "{}", outcome.text());
@@ -356,4 +354,40 @@ fn what_cannot_be_compared_stands_in_the_document() {
     let keys: Vec<_> = document["errors"].as_array().unwrap().iter().map(|error| &error["key"]).collect();
     assert_eq!(outcome.code, 4);
     assert!(keys.contains(&&Value::from("objects")), "{document}");
+}
+
+/// Archives of this many members each, whose keys have this length, and of which no two are the same.
+fn of_many_keys(folder: &Folder, count: usize, length: usize) -> [String; 2] {
+    ["a", "b"].map(|side| {
+        let path = folder.at(&format!("{side}.npz"));
+        let mut writer = NpzWriter::create(&path).unwrap().sync(false);
+        for number in 0..count {
+            writer.add(&format!("{number:0length$}{side}"), &[1_u8]).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    })
+}
+
+#[test]
+fn keys_that_only_one_has_cost_a_look_up_each() {
+    let folder = Folder::new();
+    let [a, b] = of_many_keys(&folder, 5_000, 200);
+    let outcome = in_time(["diff", &a, &b]);
+    assert_eq!((outcome.code, outcome.lines().len()), (1, 1 + 10_000));
+    let document = in_time(["diff", "--json", &a, &b]).json();
+    assert_eq!(document["differences"].as_array().unwrap().len(), 10_000);
+    assert_eq!((&document["equal"], &document["errors"]), (&0.into(), &Value::Array(Vec::new())));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_differs_is_printed_as_it_is_found_and_not_held() {
+    use std::process::{Command, Stdio};
+    let folder = Folder::new();
+    let [a, b] = of_many_keys(&folder, 5_000, 4_000);
+    // The two directories have 20 MB each, and the rows would have as much again in keys alone.
+    let limited = format!("ulimit -v 75000; exec {} diff --json {a} {b}", env!("CARGO_BIN_EXE_npz"));
+    let status = Command::new("sh").args(["-c", &limited]).stdout(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::mem;
+use std::path::PathBuf;
 
 use npzmap::{ErrorKind, Escaped, Header};
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::compare::{Differences, Tolerance, comparable, compare};
 use crate::console::{Console, Style};
 use crate::exit::{Code, Problems, Result};
 use crate::input::{BLOCK, Entry, Input};
-use crate::json::{Documents, Refused, SCHEMA, number};
+use crate::json::{self, Refused, SCHEMA, number};
 use crate::progress::Progress;
 use crate::row::tuple;
 use crate::select::{Globs, Select};
@@ -94,25 +95,19 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         keys.insert(entry.map_or_else(|| a.entry(&options.a, Some(key)), Ok)?.key().into_owned());
     }
     let select = options.globs.compile()?.only(keys);
-    let Compared { rows, equal, trusted, errors } = compare_all(options, &select, (&a, &b), console, &mut problems)?;
-    if !rows.is_empty() {
-        problems.note(Code::Found);
-    }
     let mut out = console.out();
+    let comparison = Comparison { options, select: &select, inputs: (&a, &b), console };
     if options.json {
-        let name = |path: &Path| path.to_string_lossy().into_owned();
-        let (a, b) = (name(&options.a), name(&options.b));
-        let mut documents = Documents::new(&mut out, false);
-        documents.print(&Document { schema: SCHEMA, a, b, equal, trusted, differences: rows, errors })?;
-        documents.finish()?;
+        comparison.json(&mut out, &mut problems)?;
+        out.flush()?;
         return Ok(problems);
     }
     let header = ["key", "what", "a", "b", "elements", "max abs", "max rel"];
     let mut table = Table::new(&mut out, console, &header)?;
-    let differ = rows.len();
-    for row in rows {
-        table.row(row.cells())?;
-    }
+    let Counts { differ, equal, trusted } = comparison.each(&mut problems, |found| match found {
+        Ok(row) => Ok(table.row(row.cells())?),
+        Err(_) => Ok(()), // was printed
+    })?;
     table.finish()?;
     let mut sum = format!("{differ} keys differ, {equal} are equal");
     if trusted > 0 {
@@ -128,16 +123,12 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     Ok(problems)
 }
 
+/// The end of the document, which is known when all is compared.
 #[derive(Serialize)]
-struct Document {
-    schema: u32,
-    a: String,
-    b: String,
+struct End {
     equal: usize,
     /// Of the equal ones, those by CRC-32 and size alone.
-    #[serde(rename = "equal_by_crc32")]
-    trusted: usize,
-    differences: Vec<Row>,
+    equal_by_crc32: usize,
     /// What could not be compared.
     errors: Vec<Refused>,
 }
@@ -177,51 +168,85 @@ impl Verdict {
     }
 }
 
-/// What the comparison of all keys came to.
+/// How many keys differ, or are equal.
 #[derive(Default)]
-struct Compared {
-    rows: Vec<Row>,
+struct Counts {
+    differ: usize,
     equal: usize,
     trusted: usize,
-    errors: Vec<Refused>,
 }
 
-fn compare_all(
-    options: &Options,
-    select: &Select,
-    (a, b): (&Input, &Input),
-    console: &Console,
-    problems: &mut Problems,
-) -> Result<Compared> {
-    let progress = Progress::new(a.selected(select).map(|entry| entry.size()));
-    let mut compared = Compared::default();
-    let Compared { rows, equal, trusted, errors } = &mut compared;
-    for entry in a.selected(select) {
-        let key = entry.key();
-        let verdict = a.find(&key).and_then(|_| match counterpart(a, b, &entry)? {
-            Some(other) => compare_entries(options, &entry, &other, &progress),
-            None => Ok(Verdict::differ(Row::new(&key, vec!["removed"], Some(side(&entry)?), None))),
+/// A comparison of all selected keys.
+#[derive(Clone, Copy)]
+struct Comparison<'c> {
+    options: &'c Options,
+    select: &'c Select,
+    inputs: (&'c Input, &'c Input),
+    console: &'c Console,
+}
+
+impl Comparison<'_> {
+    /// Hands over what differs, and what cannot be compared, key by key as it is found: nothing is held.
+    fn each(self, problems: &mut Problems, mut work: impl FnMut(Result<Row, Refused>) -> Result<()>) -> Result<Counts> {
+        let Comparison { options, select, inputs: (a, b), console } = self;
+        let progress = Progress::new(a.selected(select).map(|entry| entry.size()));
+        let mut counts = Counts::default();
+        let of_a = a.selected(select).map(|entry| {
+            let verdict = a.find(&entry.key()).and_then(|_| match counterpart(a, b, &entry)? {
+                Some(other) => compare_entries(options, &entry, &other, &progress),
+                None => Ok(Verdict::differ(Row::new(&entry.key(), vec!["removed"], Some(side(&entry)?), None))),
+            });
+            (entry.key(), verdict.map(Some))
         });
-        Refused::note(errors, &key, &verdict);
-        match problems.survive(console, verdict)? {
-            Some(Verdict::Differ(row)) => rows.push(*row),
-            Some(verdict) => {
-                *equal += 1;
-                *trusted += usize::from(matches!(verdict, Verdict::Trusted));
+        let of_b = b.selected(select).map(|entry| {
+            let added = b.find(&entry.key()).and_then(|_| match counterpart(b, a, &entry)? {
+                Some(_) => Ok(None),
+                None => Ok(Some(Verdict::differ(Row::new(&entry.key(), vec!["added"], None, Some(side(&entry)?))))),
+            });
+            (entry.key(), added)
+        });
+        for (key, verdict) in of_a.chain(of_b) {
+            let refused = Refused::of(&key, &verdict);
+            match problems.survive(console, verdict)?.flatten() {
+                Some(Verdict::Differ(row)) => {
+                    counts.differ += 1;
+                    problems.note(Code::Found);
+                    work(Ok(*row))?;
+                }
+                Some(verdict) => {
+                    counts.equal += 1;
+                    counts.trusted += usize::from(matches!(verdict, Verdict::Trusted));
+                }
+                None => {}
             }
-            None => {}
+            refused.map_or(Ok(()), |refused| work(Err(refused)))?;
         }
+        Ok(counts)
     }
-    for entry in b.selected(select) {
-        let key = entry.key();
-        let added = b.find(&key).and_then(|_| match counterpart(b, a, &entry)? {
-            Some(_) => Ok(None),
-            None => Ok(Some(Row::new(&key, vec!["added"], None, Some(side(&entry)?)))),
-        });
-        Refused::note(errors, &key, &added);
-        rows.extend(problems.survive(console, added)?.flatten());
+
+    /// Prints one document. Only what cannot be compared is held to its end.
+    fn json(self, out: &mut impl Write, problems: &mut Problems) -> Result<()> {
+        write!(out, "{{\"schema\":{SCHEMA}")?;
+        for (name, path) in [("a", &self.options.a), ("b", &self.options.b)] {
+            write!(out, ",\"{name}\":")?;
+            json::write(&mut *out, &path.to_string_lossy())?;
+        }
+        out.write_all(b",\"differences\":[")?;
+        let (mut comma, mut errors) = ("", Vec::new());
+        let counts = self.each(problems, |found| {
+            match found {
+                Ok(row) => {
+                    out.write_all(mem::replace(&mut comma, ",").as_bytes())?;
+                    json::write(&mut *out, &row)?;
+                }
+                Err(refused) => errors.push(refused),
+            }
+            Ok(())
+        })?;
+        let end = End { equal: counts.equal, equal_by_crc32: counts.trusted, errors };
+        let end = json::to_string(&end)?;
+        Ok(writeln!(out, "],{}", end.trim_start_matches('{'))?)
     }
-    Ok(compared)
 }
 
 /// The entry of the other one that has this name; or else this key, which can be that of another name. Two plain files

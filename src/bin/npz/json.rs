@@ -19,6 +19,13 @@ pub(crate) fn write(out: impl Write, value: &(impl Serialize + ?Sized)) -> Resul
     Ok(value.serialize(&mut Serializer::with_formatter(out, Legible))?)
 }
 
+/// The text of a value.
+pub(crate) fn to_string(value: &impl Serialize) -> Result<String> {
+    let mut text = Vec::new();
+    write(&mut text, value)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Begins the document of a file, whose parts are printed as they are found.
 pub(crate) fn begin(out: &mut impl Write, path: &Path, parts: &str) -> Result<()> {
     write!(out, "{{\"schema\":{SCHEMA},\"file\":")?;
@@ -107,11 +114,15 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// What failed, if it did.
+    pub(crate) fn of<T>(key: &str, result: &Result<T>) -> Option<Self> {
+        let failure = result.as_ref().err()?;
+        Some(Refused { key: key.into(), error: failure.to_string() })
+    }
+
     /// Remembers what failed.
     pub(crate) fn note<T>(refused: &mut Vec<Refused>, key: &str, result: &Result<T>) {
-        if let Err(failure) = result {
-            refused.push(Refused { key: key.into(), error: failure.to_string() });
-        }
+        refused.extend(Refused::of(key, result));
     }
 }
 
