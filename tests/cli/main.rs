@@ -17,6 +17,7 @@ mod faults;
 mod interrupt;
 mod json;
 mod ls;
+mod messages;
 mod odd;
 mod pack;
 mod plot;

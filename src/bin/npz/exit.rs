@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::{Discriminant, discriminant};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use crate::console::Console;
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     /// `diff`, `check` or `align --check` found what they look for.
     Found = 1,
@@ -32,7 +33,26 @@ pub(crate) enum Failure {
     Other(Code, String),
 }
 
+/// What failures have in common that are one and the same problem of many members or files.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    System(io::ErrorKind),
+    Archive(Discriminant<ErrorKind>),
+    Other(Code),
+}
+
 impl Failure {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Failure::Archive(error) => match error.kind() {
+                ErrorKind::Io(error) => Kind::System(error.kind()),
+                kind => Kind::Archive(discriminant(kind)),
+            },
+            Failure::Output(error) => Kind::System(error.kind()),
+            Failure::Other(code, _) => Kind::Other(*code),
+        }
+    }
+
     pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
         Failure::Other(code, text.into())
     }
@@ -53,7 +73,7 @@ impl Failure {
     pub(crate) fn code(&self) -> Code {
         match self {
             Failure::Archive(error) => match error.kind() {
-                ErrorKind::NoSuchKey { .. } => Code::NoSuchKey,
+                ErrorKind::NoSuchKey => Code::NoSuchKey,
                 ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => Code::Usage,
                 kind if kind.is_unsupported() => Code::Unsupported,
                 kind if kind.fault() == Fault::Request => Code::Usage,

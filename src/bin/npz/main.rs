@@ -48,7 +48,9 @@ use rayon::ThreadPoolBuilder;
 fn main() -> ExitCode {
     let args = Args::parse_from(args::with_default_command(env::args_os().collect()));
     let console = Console::new(args.color);
-    run(&args.command, &console).unwrap_or_else(|failure| failure.end(&console))
+    let code = run(&args.command, &console).unwrap_or_else(|failure| failure.end(&console));
+    console.sum_up();
+    code
 }
 
 fn run(command: &Command, console: &Console) -> exit::Result<ExitCode> {
