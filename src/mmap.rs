@@ -186,10 +186,7 @@ mod immutable {
     /// Whether the kernel itself guarantees that the file stays as it is.
     pub(super) fn guaranteed(file: &File) -> bool {
         let status = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
-        decide(
-            fcntl_get_seals(file).ok(),
-            status.map(|status| (status.stx_attributes, status.stx_attributes_mask)),
-        )
+        decide(fcntl_get_seals(file).ok(), status.map(|status| (status.stx_attributes, status.stx_attributes_mask)))
     }
 
     /// Decides by the two answers; `None` is a call that failed.

@@ -45,7 +45,10 @@ fn serve(mut device: File, content: &[u8]) {
                 Some(content[start..end].to_vec())
             }
             18 | 25 => Some(Vec::new()), // RELEASE, FLUSH
-            26 => Some([[7, 40, 0, 0].map(u32::to_le_bytes).concat(), zeros(4), 4096_u32.to_le_bytes().to_vec(), zeros(40)].concat()),
+            26 => Some(
+                [[7, 40, 0, 0].map(u32::to_le_bytes).concat(), zeros(4), 4096_u32.to_le_bytes().to_vec(), zeros(40)]
+                    .concat(),
+            ),
             39 => Some(zeros(20)), // IOCTL: the result 0, and a digest of no bytes
             52 => {
                 // STATX, with STATX_ATTR_VERITY in `attributes` and in `attributes_mask`.
@@ -105,7 +108,10 @@ fn m1_a_fuse_server_that_claims_fs_verity_is_not_believed() {
         assert!(believed, "memmap2 has a better check now: docs/memmap2-report.md can go");
         let all = rustix::fs::StatxFlags::all() - rustix::fs::StatxFlags::from_bits_retain(1 << 31);
         let status = rustix::fs::statx(&file, c"", rustix::fs::AtFlags::EMPTY_PATH, all).unwrap();
-        assert!(!status.stx_attributes.contains(rustix::fs::StatxAttributes::VERITY), "the kernel passes on what FUSE says");
+        assert!(
+            !status.stx_attributes.contains(rustix::fs::StatxAttributes::VERITY),
+            "the kernel passes on what FUSE says"
+        );
         assert_rule!(Npz::map_if_safe(&path).unwrap_err(), "M1", K::NotImmutable);
         assert_rule!(Npz::map_file_if_safe(file).unwrap_err(), "M1", K::NotImmutable);
         the_others_read(&Npz::open(&path).unwrap(), &[]);

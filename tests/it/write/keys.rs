@@ -141,7 +141,11 @@ fn a_copy_hides_only_what_was_hidden_in_its_own_archive() {
         from.members().try_for_each(|member| w.copy(&member))
     }
     // As a whole, in any order.
-    let npz = written(|w| w.add("other", &[1]).and_then(|()| w.copy(&both.member("x").unwrap())).and_then(|()| w.copy(&both.members().nth(1).unwrap())));
+    let npz = written(|w| {
+        w.add("other", &[1])
+            .and_then(|()| w.copy(&both.member("x").unwrap()))
+            .and_then(|()| w.copy(&both.members().nth(1).unwrap()))
+    });
     assert_eq!(keys(&npz), ["other", "x", "x.npy"]);
     let npz = written(|w| w.copy(&both.members().nth(1).unwrap()).and_then(|()| w.copy(&both.member("x").unwrap())));
     assert_eq!(keys(&npz), ["x.npy", "x"]);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use ndarray::{Array2, s};
-use npzmap::{ErrorKind, MemberOptions, Npz, NpyWriter, NpzWriter};
+use npzmap::{ErrorKind, MemberOptions, NpyWriter, Npz, NpzWriter};
 
 use super::keys;
 

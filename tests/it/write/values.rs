@@ -4,7 +4,9 @@ use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array, Array2, ArrayD, Axis, IxDyn, ShapeBuilder, arr0, array, s};
-use npzmap::{AnyArray, Element, ErrorKind, FixedStr, Header, MemberOptions, Npz, NpzWriter, Order, Result, Save, Unaligned};
+use npzmap::{
+    AnyArray, Element, ErrorKind, FixedStr, Header, MemberOptions, Npz, NpzWriter, Order, Result, Save, Unaligned,
+};
 
 use super::{both, elements, written};
 
