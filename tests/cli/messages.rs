@@ -86,7 +86,6 @@ fn every_command_that_goes_on_sums_up() {
         for args in [
             &["diff", &path, &other][..],
             &["diff", "--json", &path, &other],
-            &["extract", "--force", "-d", &folder.at("out"), &path],
             &["ls", "--columns=key", &path],
             &["ls", "--sort=key", &path],
             &["stat", "--json", &path],
