@@ -105,10 +105,12 @@ impl<'a, S: Source> NpyArray<'a, S> {
     fn begin(mut found: Found<'a, S>, context: Context<'a>) -> Result<Self> {
         let begun = match found.header_in_memory() {
             Some(header) => header.map(|header| (header, None)),
-            None => found.array(found.checks_copies()).map(|(header, content)| (header, Some(content))),
+            None => found
+                .array(found.checks_copies())
+                .map(|opened| (opened.header, Some((opened.preamble, opened.content)))),
         };
-        let (header, content) = begun.map_err(|error| found.locate_fault(error))?;
-        let begun = content.and_then(|(preamble, content)| {
+        let (header, begun) = begun.map_err(|error| found.locate_fault(error))?;
+        let begun = begun.and_then(|(preamble, content)| {
             if !found.is_stored() {
                 return Some(Arc::new(Mutex::new(Some(content))));
             }

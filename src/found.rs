@@ -31,6 +31,15 @@ impl<S> Clone for Found<'_, S> {
     }
 }
 
+/// An array whose header was read.
+pub(crate) struct Opened<'a, S> {
+    pub(crate) header: Header,
+    /// The bytes of the header.
+    pub(crate) preamble: Vec<u8>,
+    /// At the first element.
+    pub(crate) content: Content<Section<'a, S>>,
+}
+
 /// What of the data was seen when it was found.
 #[derive(Clone)]
 pub(crate) enum Seen<'a> {
@@ -116,8 +125,8 @@ impl<'a, S: Source> Found<'a, S> {
         content.finish()
     }
 
-    /// Reads the header, and leaves the content at the first element; with the header's bytes.
-    pub(crate) fn array(&self, verify: bool) -> Result<(Header, (Vec<u8>, Content<Section<'a, S>>))> {
+    /// Reads the header, and leaves the content at the first element.
+    pub(crate) fn array(&self, verify: bool) -> Result<Opened<'a, S>> {
         let size = self.coded.place.size;
         let mut content = self.content(verify)?;
         let mut preamble = Vec::new();
@@ -137,7 +146,7 @@ impl<'a, S: Source> Found<'a, S> {
         };
         let header = header.map_err(|error| self.in_content(error))?;
         check_length(&header, content.left())?;
-        Ok((header, (preamble, content)))
+        Ok(Opened { header, preamble, content })
     }
 
     /// The header, if all of the content is in memory.
@@ -152,7 +161,7 @@ impl<'a, S: Source> Found<'a, S> {
 
     /// The header alone.
     pub(crate) fn header(&self) -> Result<Header> {
-        self.header_in_memory().unwrap_or_else(|| self.array(false).map(|(header, _)| header))
+        self.header_in_memory().unwrap_or_else(|| self.array(false).map(|opened| opened.header))
     }
 
     /// The content where it lies, if it is stored and in memory.

@@ -44,7 +44,8 @@
 //!
 //! - `mmap` (default): [`Npz::map`] and [`Npz::map_if_safe`].
 //! - `deflate` (default): compressed members.
-//! - `methods` (default): members compressed by bzip2, LZMA or Zstandard.
+//! - `methods` (default): members compressed by bzip2 or LZMA.
+//! - `zstd`: members compressed by Zstandard; needs a C compiler.
 //! - `write` (default): [`NpzWriter`], [`savez`], [`NpyWriter`].
 //! - `half`: `f16` and `bf16`.
 //! - `rayon`: [`Npz::read_many`], [`Npz::read_all`] and [`Npz::verify`] on all cores, and one large array; several

@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 
 use crate::container::decode::Content;
 use crate::error::{Error, ErrorKind, Result};
-use crate::found::Found;
+use crate::found::{Found, Opened};
 use crate::npy::header::Header;
 use crate::options::Verify;
 use crate::source::Source;
@@ -112,7 +112,7 @@ impl<S: Source> Found<'_, S> {
         about: &dyn Fn(Error) -> Error,
         work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
     ) -> Result<Result<T, E>> {
-        let (header, (_, mut content)) = self.array(self.checks_copies())?;
+        let Opened { header, mut content, .. } = self.array(self.checks_copies())?;
         if header.dtype().has_object() {
             return Err(ErrorKind::Pickled.into());
         }

@@ -105,7 +105,7 @@ fn scan(tail: &[u8], base: u64, size: u64) -> Result<End> {
 
 /// The places of the end record's signature.
 fn signatures(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    bytes.array_windows().zip(0_u64..).filter(|(four, _)| **four == SIGNATURE).map(|(_, at)| at)
+    bytes.windows(SIGNATURE.len()).zip(0_u64..).filter(|(four, _)| *four == SIGNATURE).map(|(_, at)| at)
 }
 
 /// APPNOTE 4.3.16.

@@ -472,7 +472,7 @@ fn method_hint(method: u16) -> &'static str {
         8 => ": npzmap was built without the feature 'deflate'",
         12 => " (bzip2): npzmap was built without the feature 'methods'",
         14 => " (LZMA): npzmap was built without the feature 'methods'",
-        93 => " (zstd): npzmap was built without the feature 'methods'",
+        93 => " (zstd): npzmap was built without the feature 'zstd'",
         _ => "",
     }
 }

@@ -231,8 +231,8 @@ impl Selection {
         if self.axes.len() > limits::DIMENSIONS {
             return Err(bad(format!("it has {} dimensions, more than 64", self.axes.len())).into());
         }
-        let filled = self.axes.iter().map(|axis| axis.length).filter(|length| *length > 0);
-        let nbytes = filled.fold(Some(self.dtype.item_size()), |bytes, length| bytes?.checked_mul(length));
+        let mut filled = self.axes.iter().map(|axis| axis.length).filter(|length| *length > 0);
+        let nbytes = filled.try_fold(self.dtype.item_size(), usize::checked_mul);
         if nbytes.and_then(|bytes| isize::try_from(bytes).ok()).is_none() {
             let (shape, item_size) = (self.shape(), self.dtype.item_size());
             return Err(ErrorKind::ShapeOverflow { shape, item_size }.into());

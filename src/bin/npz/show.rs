@@ -165,7 +165,7 @@ fn show(
     } else if shape.is_empty() {
         // On a terminal a text must not do more than be read.
         let terminal = console.terminal;
-        let text = fmt::from_fn(|f| match terminal {
+        let text = crate::text::from_fn(|f| match terminal {
             true => alone(&bytes, dtype, view.element, &mut Harmless(f)),
             false => alone(&bytes, dtype, view.element, f),
         });

@@ -1,5 +1,7 @@
 //! An element as text that reads back as the same value.
 
+use std::fmt;
+
 use npzmap::half::f16;
 use npzmap::{ByteOrder, Kind, Scalar};
 
@@ -83,5 +85,18 @@ fn byte_text(byte: u8) -> String {
         b'\\' => "\\\\".into(),
         b' '..=b'~' => char::from(byte).into(),
         byte => format!("\\x{byte:02x}"),
+    }
+}
+
+/// Text that a closure writes, as `std::fmt::from_fn` makes it from Rust 1.93 on.
+pub(crate) struct FromFn<F>(F);
+
+pub(crate) fn from_fn<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result>(write: F) -> FromFn<F> {
+    FromFn(write)
+}
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
     }
 }

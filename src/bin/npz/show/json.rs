@@ -1,7 +1,5 @@
 //! The values as JSON: nested lists, records as objects.
 
-use std::fmt;
-
 use npzmap::{Dtype, Kind, Scalar};
 use serde::{Serialize, Serializer};
 
@@ -35,7 +33,7 @@ impl Serialize for Nested<'_> {
                 let end = field.offset() + field.dtype().item_size();
                 (field.name(), Nested { shape: &[], bytes: &bytes[field.offset()..end], dtype: field.dtype() })
             })),
-            _ => to.collect_str(&fmt::from_fn(|f| quoted::escaped(bytes, true, f))),
+            _ => to.collect_str(&crate::text::from_fn(|f| quoted::escaped(bytes, true, f))),
         }
     }
 }
@@ -54,9 +52,9 @@ fn element<S: Serializer>(bytes: &[u8], scalar: &Scalar, to: S) -> Result<S::Ok,
         },
         // One string may be most of a file: its text is not held.
         Kind::Bytes | Kind::Void => {
-            to.collect_str(&fmt::from_fn(|f| quoted::escaped(bytes, scalar.kind() == Kind::Void, f)))
+            to.collect_str(&crate::text::from_fn(|f| quoted::escaped(bytes, scalar.kind() == Kind::Void, f)))
         }
-        _ => to.collect_str(&fmt::from_fn(|f| value::alone(bytes, scalar, f))),
+        _ => to.collect_str(&crate::text::from_fn(|f| value::alone(bytes, scalar, f))),
     }
 }
 
