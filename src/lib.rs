@@ -71,6 +71,7 @@ mod npz;
 mod open;
 mod options;
 mod plain;
+pub mod plan;
 mod positioned;
 mod section;
 mod shared;

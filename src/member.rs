@@ -385,6 +385,30 @@ impl<'a, S: Source> Member<'a, S> {
         })
     }
 
+    /// Returns the bytes of the file that hold the member: from its local header to what follows it. They are known from the
+    /// directory alone, so one request always suffices.
+    ///
+    /// # Errors
+    ///
+    /// What the directory alone says against the member, as for [`Npz::member`].
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let span = npz.member("features")?.span()?;
+    /// assert_eq!(span, 0..238); // 62 bytes of local header, 128 of header, 48 of elements
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn span(&self) -> Result<Range<u64>> {
+        let span = || {
+            let place = self.archive.directory.check(&self.record)?;
+            let next = self.archive.directory.next_start(self.archive.directory_bytes()?, &self.record, place);
+            Ok(place.offset..next.max(place.offset))
+        };
+        span().map_err(|error| self.context().add(error))
+    }
+
     fn context(&self) -> Context<'a> {
         let raw = &self.record.raw;
         Context { name: Some((raw.name, raw.is_utf8())), path: self.archive.path() }

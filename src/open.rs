@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::archive;
+use crate::archive::{self, Archive};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -12,6 +12,7 @@ use crate::mmap::Mapping;
 use crate::npz::Npz;
 use crate::options::OpenOptions;
 use crate::plain::Npy;
+use crate::plan::Opening;
 use crate::source::{ReadAt, Source, open_regular};
 
 impl Npz<ReadAt> {
@@ -199,6 +200,29 @@ impl<S: Source> Npz<S> {
     /// ```
     pub fn new(source: S) -> Result<Self> {
         OpenOptions::new().source(source)
+    }
+}
+
+impl<S: Source> Npz<S> {
+    /// Returns the archive that an [`Opening`] was given the directory of. `source` is read when an array is.
+    ///
+    /// # Errors
+    ///
+    /// `Io` with `UnexpectedEof` if it wants more bytes; [`FileChanged`](ErrorKind::FileChanged) if the source has another
+    /// size.
+    ///
+    /// ```
+    /// use npzmap::{Npz, plan::Opening};
+    ///
+    /// let bytes = std::fs::read("tests/data/empty.npz")?;
+    /// let mut opening = Opening::new(22, Default::default());
+    /// opening.give(bytes.clone())?;
+    /// assert!(Npz::from_opening(opening, bytes)?.is_empty());
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn from_opening(opening: Opening, source: S) -> Result<Self> {
+        opening.check_size(source.size())?;
+        Archive::of(source, opening).map(Npz::of)
     }
 }
 
