@@ -264,7 +264,7 @@ fn a_borrow_allocates_the_header_and_nothing_that_grows_with_the_array() {
             "bytes" => 0,
             "records" => 7,
             // The handle of a part has a header of its own.
-            "view_as" => 2,
+            "view_as" | "payload" => 2,
             "field" => 26,
             "field of a field" => 28,
             "field by bytes" | "bool by bytes" => 33,
