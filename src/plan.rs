@@ -166,7 +166,7 @@ impl Opening {
         let directory = Directory::read(&bytes, range, end.base, end.entries, duplicates, SUFFIX_BYTES)?;
         end.check_count(directory.len() as u64)?;
         let state =
-            if end.base > 0 { Start::new(directory, &bytes, end.base, self.size)? } else { State::Done(directory) };
+            if end.base > 0 { Start::begin(directory, &bytes, end.base, self.size)? } else { State::Done(directory) };
         if let Cow::Owned(bytes) = bytes {
             self.held = Some(bytes);
         }
@@ -193,7 +193,7 @@ impl Opening {
 
 impl Start {
     /// Where members could be that are found from the end: the first and the last one decide (Z10).
-    fn new(directory: Directory, bytes: &[u8], base: u64, size: u64) -> Result<State> {
+    fn begin(directory: Directory, bytes: &[u8], base: u64, size: u64) -> Result<State> {
         let mut records = directory.records_from(bytes, 0).flatten();
         let Some(first) = records.next() else { return Ok(State::Done(directory)) };
         let last = records.last().unwrap_or(first);
