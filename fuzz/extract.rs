@@ -6,7 +6,24 @@ mod place;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
+
+/// Everything below a folder.
+fn tree(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.symlink_metadata().unwrap().is_dir() {
+                folders.push(path.clone());
+            }
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
 
 pub(crate) fn extract(bytes: &[u8]) {
     let root = tempfile::tempdir().unwrap();
@@ -18,7 +35,8 @@ pub(crate) fn extract(bytes: &[u8]) {
         std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
     }
     assert!(place::Folder::existing(&root.path().join("none")).unwrap().is_none());
-    let door = place::Folder::open(&folder).unwrap();
+    let mut door = place::Folder::open(&folder).unwrap();
+    door.keep(); // it was there
     for (index, name) in bytes.split(|byte| *byte == 0xff).take(8).enumerate() {
         let name = String::from_utf8_lossy(name);
         let Ok(parts) = place::parts(&name) else { continue };
@@ -28,6 +46,16 @@ pub(crate) fn extract(bytes: &[u8]) {
         }
         let overwrite = index % 2 == 0;
         let could = door.check(&parts, overwrite).is_ok();
+        // What is not finished leaves nothing behind, no folder either.
+        let before = tree(&folder);
+        if let Ok(file) = door.create(&parts, overwrite) {
+            assert!(
+                door.left_by(&file).iter().all(|path| path.starts_with(folder.canonicalize().unwrap())),
+                "{name:?}"
+            );
+            assert!(tree(&folder).len() > before.len(), "{name:?}");
+        }
+        assert_eq!(tree(&folder), before, "{name:?}");
         let written = door.create(&parts, overwrite).and_then(|mut file| {
             assert!(file.temporary_path().canonicalize()?.starts_with(folder.canonicalize()?), "{name:?}");
             file.write_all(b"content")?;

@@ -48,6 +48,7 @@ const DEFAULT_ALIGNMENT: u64 = 64;
 /// | | writes into | gives back |
 /// |---|---|---|
 /// | [`create`](NpzWriter::create) | a temporary file that takes the target's name when it is finished | nothing |
+/// | [`replace`](NpzWriter::replace) | the same, if the target is still the file that was read | nothing |
 /// | [`append`](NpzWriter::append) | a clone of the target, which takes its name when it is finished | nothing |
 /// | [`new`](NpzWriter::new) | anything that writes and seeks | the sink |
 /// | [`stream`](NpzWriter::stream) | anything that writes | the sink |
@@ -106,9 +107,7 @@ impl NpzWriter<AtomicFile> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let file = AtomicFile::create(path).map_err(|error| error.in_file(Some(path)))?;
-        Ok(NpzWriter::with(Output::new(file, 0), Directory::new()))
+        Ok(NpzWriter::with(Output::new(AtomicFile::create(path)?, 0), Directory::new()))
     }
 
     /// Writes an archive at `path`, where nothing is, as [`File::create_new`](std::fs::File::create_new) does. What comes up
@@ -133,9 +132,34 @@ impl NpzWriter<AtomicFile> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let file = AtomicFile::create_new(path).map_err(|error| error.in_file(Some(path)))?;
-        Ok(NpzWriter::with(Output::new(file, 0), Directory::new()))
+        Ok(NpzWriter::with(Output::new(AtomicFile::create_new(path)?, 0), Directory::new()))
+    }
+
+    /// Writes an archive that replaces the file at `path`, which `read` reads, and no other: what is written is made from
+    /// that file, by [`copy`](NpzWriter::copy) say.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](NpzWriter::create), and [`FileChanged`](ErrorKind::FileChanged) if another file is at `path`, or it
+    /// was written to. [`finish`](NpzWriter::finish) checks this again, so that nothing newer is overwritten: see
+    /// [`AtomicFile`].
+    ///
+    /// ```
+    /// use npzmap::{ErrorKind, Npz, NpzWriter};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("a.npz");
+    /// # std::fs::copy("tests/data/model-batch.npz", &path)?;
+    /// let old = Npz::open(&path)?;
+    /// let mut w = NpzWriter::replace(&path, old.source())?;
+    /// w.copy(&old.member("labels")?)?;
+    /// npzmap::savez(&path, [("newer", &1_u8 as &dyn npzmap::Save)])?; // somebody else
+    /// assert!(matches!(w.finish().unwrap_err().kind(), ErrorKind::FileChanged { .. }));
+    /// assert!(Npz::open(&path)?.contains("newer"));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn replace(path: impl AsRef<Path>, read: &impl FileSource) -> Result<Self> {
+        Ok(NpzWriter::with(Output::new(AtomicFile::replace(path, read)?, 0), Directory::new()))
     }
 
     /// The file that is written until [`finish`](NpzWriter::finish) gives it its name. Whoever ends the process at a
@@ -166,7 +190,8 @@ impl NpzWriter<AtomicFile> {
     /// # Errors
     ///
     /// As [`Npz::open`](crate::Npz::open). If another file is at `path` by the time this is finished, or it was written to,
-    /// [`FileChanged`](ErrorKind::FileChanged), and it stays.
+    /// [`FileChanged`](ErrorKind::FileChanged), and it stays. Of several that finish at the same time, one succeeds: see
+    /// [`AtomicFile`].
     ///
     /// ```
     /// use npzmap::{Npz, NpzWriter};
@@ -191,9 +216,9 @@ impl NpzWriter<AtomicFile> {
 
     fn append_to(path: &Path) -> Result<Self> {
         let old = archive::open(ReadAt::new(open_regular(path)?)?, OpenOptions::new(), u64::MAX)?;
-        let mut file = AtomicFile::create(path)?;
+        let mut file = AtomicFile::instead_of(path, old.source.file().try_clone()?, old.source.identity())?;
         let end = old.directory.range().start;
-        file.clone_from(old.source.file(), end, old.source.identity())?;
+        file.begin_with(end)?;
         old.source.check_unchanged()?;
         let directory = Directory::of(old.directory_bytes()?.to_vec(), old.directory.base());
         // Positional arguments go on after the numbers that are there.
@@ -224,7 +249,7 @@ impl NpzWriter<AtomicFile> {
     /// ```
     #[must_use]
     pub fn sync(mut self, sync: bool) -> Self {
-        self.output.sink_mut().sync(sync);
+        self.output.sink_mut().set_sync(sync);
         self
     }
 }

@@ -73,9 +73,7 @@ impl NpyWriter<AtomicFile> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let file = AtomicFile::create(path).map_err(|error| error.in_file(Some(path)))?;
-        Ok(NpyWriter::with(Output::new(file, 0)))
+        Ok(NpyWriter::with(Output::new(AtomicFile::create(path)?, 0)))
     }
 
     /// As [`NpzWriter::sync`](crate::NpzWriter::sync).
@@ -90,7 +88,7 @@ impl NpyWriter<AtomicFile> {
     /// ```
     #[must_use]
     pub fn sync(mut self, sync: bool) -> Self {
-        self.output.sink_mut().sync(sync);
+        self.output.sink_mut().set_sync(sync);
         self
     }
 }

@@ -222,3 +222,76 @@ fn a_member_that_says_it_is_a_link_or_a_device_is_a_file() {
     }
     assert_eq!(fs::read(secret).unwrap(), b"not to be read or written");
 }
+
+/// The folders below a folder.
+fn folders(folder: &Folder) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![std::path::PathBuf::from(folder.at(""))];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.push(path.to_str().unwrap().to_owned());
+                left.push(path);
+            }
+        }
+    }
+    let root = folder.at("");
+    let mut found: Vec<_> = found.iter().map(|path| path.strip_prefix(&root).unwrap().to_owned()).collect();
+    found.sort();
+    found
+}
+
+/// A member whose content does not have its CRC-32.
+fn damaged(archive: &mut Archive, index: usize) {
+    archive.entries[index].header.crc32 ^= 1;
+    archive.records[index].crc32 ^= 1;
+}
+
+#[test]
+fn what_is_not_extracted_leaves_no_folders() {
+    let folder = Folder::new();
+    // Each in folders of its own.
+    let names: Vec<_> = (0..500).map(|i| format!("{i}/in/side.npy")).collect();
+    let mut archive = Archive::new(names.iter().map(|name| stored(name, b"x")).collect());
+    (0..names.len()).for_each(|index| damaged(&mut archive, index));
+    let path = folder.write("bad.npz", archive.bytes());
+    let outcome = run(["extract", &path, "-d", &folder.at("new/out")]);
+    // Ten of them, and how many more.
+    assert_eq!((outcome.code, outcome.errors.lines().count()), (3, 11));
+    assert_eq!((folders(&folder), folder.names()), (vec![], vec!["bad.npz".to_owned()]));
+    // To the folder that is there it does nothing.
+    fs::create_dir_all(folder.at("old/7/in")).unwrap();
+    assert_eq!(run(["extract", &path, "-d", &folder.at("old")]).code, 3);
+    assert_eq!(folders(&folder), ["old", "old/7", "old/7/in"]);
+    // Nor does it to the folders of members that are written.
+    let mut archive = Archive::new(vec![stored("a/b/x", b"x"), stored("a/b/y", b"x"), stored("a/c/z", b"x")]);
+    damaged(&mut archive, 1);
+    damaged(&mut archive, 2);
+    let path = folder.write("half.npz", archive.bytes());
+    assert_eq!(run(["extract", &path, "-d", &folder.at("half")]).code, 3);
+    assert_eq!(folders(&folder), ["half", "half/a", "half/a/b", "old", "old/7", "old/7/in"]);
+    assert!(folder.names().contains(&"half/a/b/x".into()));
+}
+
+#[test]
+fn folders_that_cannot_all_be_made_are_removed_again() {
+    let folder = Folder::new();
+    // The name of the last folder is longer than a file system takes.
+    let name = format!("{}{}/x.npy", "a/".repeat(500), "b".repeat(300));
+    let path = folder.write("a.npz", Archive::new(vec![stored(&name, b"x")]).bytes());
+    let outcome = run(["extract", &path, "-d", &folder.at("out")]);
+    assert_eq!(outcome.code, 3, "{}", outcome.errors);
+    assert_eq!(folders(&folder), [""; 0]);
+    // What is in the way of the file itself.
+    let path = folder.write("b.npz", Archive::new(vec![stored("a/b/x", b"x"), stored("a/b", b"x")]).bytes());
+    assert_eq!(run(["extract", &path, "-d", &folder.at("out")]).code, 2);
+    assert_eq!(folders(&folder), ["out", "out/a", "out/a/b"]);
+}
+
+#[test]
+fn a_folder_for_nothing_is_made_if_nothing_failed() {
+    let folder = Folder::new();
+    fine(["extract", "tests/data/empty.npz", "-d", &folder.at("out")]);
+    assert_eq!(folders(&folder), ["out"]);
+}

@@ -21,6 +21,8 @@ mod messages;
 mod odd;
 mod pack;
 mod plot;
+#[cfg(unix)]
+mod rights;
 mod run;
 mod show;
 mod stat;

@@ -8,6 +8,8 @@ mod large;
 mod layout;
 mod options;
 mod plain;
+#[cfg(unix)]
+mod rights;
 mod roundtrip;
 mod rows;
 mod sinks;

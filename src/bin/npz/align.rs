@@ -13,7 +13,6 @@ use crate::console::{Console, Style};
 use crate::counter::Counter;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
-use crate::interrupt::Guard;
 use crate::json::{Documents, SCHEMA};
 use crate::progress::Progress;
 use crate::select::{Globs, Select};
@@ -174,6 +173,8 @@ struct Moved {
 }
 
 fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
+    let target = if options.in_place { Some(path) } else { options.output.as_deref() };
+    let read = target.and_then(|target| Writing::reads(path, target));
     let input = Input::open(path, &options.reading)?;
     let Some(npz) = input.archive() else {
         let text = format!("{}: a plain .npy file; NumPy and `npz pack` align it", path.display());
@@ -182,7 +183,6 @@ fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
     let bytes_before = size(path)?;
     let chosen: Vec<_> = npz.members().filter(|member| select.takes(&member.key())).collect();
     let members = chosen.iter().map(|member| before(member, options.align)).collect::<Result<_>>()?;
-    let target = if options.in_place { Some(path) } else { options.output.as_deref() };
     let output = target.map(|target| target.to_string_lossy().into_owned());
     let (file, done) = (path.to_string_lossy().into_owned(), Done::Checked);
     let (schema, align) = (SCHEMA, options.align);
@@ -208,10 +208,7 @@ fn align(options: &Options, select: &Select, path: &Path) -> Result<Report> {
         report.done = Done::Counted;
         return Ok(report);
     }
-    let (writer, _guard) = match options.in_place {
-        true => Guard::around(|| NpzWriter::create(target), NpzWriter::temporary_path)?,
-        false => options.writing.create(target)?,
-    };
+    let (writer, _guard) = options.writing.create(target, read.as_ref())?;
     let file = writer.temporary_path().to_owned();
     progress.follow(&file, || write(writer, &chosen, &mut report.members, options, &progress))?;
     report.bytes_after = Some(size(target)?);

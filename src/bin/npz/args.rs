@@ -1,10 +1,11 @@
 //! What can be asked for, and the options that several commands share.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use npzmap::{Limits, NpzWriter, OpenOptions};
+use npzmap::{AtomicFile, Limits, NpzWriter, OpenOptions, ReadAt};
 
 use crate::exit::{Code, Failure, Result};
 use crate::interrupt::Guard;
@@ -15,7 +16,7 @@ use crate::{align, cat, check, completions, convert, diff, extract, ls, man, pac
 #[command(name = "npz", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "`npz FILE` is `npz ls FILE`. `npz help COMMAND` has examples.\n\n\
 Exit codes: 0 fine, 1 a difference or a problem was found, 2 usage, 3 unreadable or corrupt, 4 not supported, \
-5 no such key; 130 and 143 ended by a signal.")]
+5 no such key; 129, 130 and 143 ended by a signal.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -130,14 +131,35 @@ impl Writing {
         }
     }
 
-    /// Begins an archive, which takes its name when it is finished; without `--force`, if the name is free then.
-    pub(crate) fn create(&self, target: &Path) -> Result<(NpzWriter, Guard)> {
-        let make = || if self.force { NpzWriter::create(target) } else { NpzWriter::create_new(target) };
-        Ok(Guard::around(make, NpzWriter::temporary_path)?)
+    /// The target, if it is what is read, too. Asked before anything is read from it.
+    pub(crate) fn reads(input: &Path, target: &Path) -> Option<ReadAt> {
+        let real = input.canonicalize().ok().filter(|real| real.is_file())?;
+        (real == target.canonicalize().ok()?).then(|| ReadAt::new(File::open(real).ok()?).ok())?
+    }
+
+    /// Begins an archive, which takes its name when it is finished; without `--force`, if the name is free then. If it is
+    /// made from the target itself, no other file is replaced.
+    pub(crate) fn create(&self, target: &Path, read: Option<&ReadAt>) -> Result<(NpzWriter, Guard)> {
+        let make = || match read {
+            Some(read) => NpzWriter::replace(target, read),
+            None if self.force => NpzWriter::create(target),
+            None => NpzWriter::create_new(target),
+        };
+        Ok(Guard::around(make, |writer| vec![writer.temporary_path().to_owned()])?)
+    }
+
+    /// Begins a file of another format, in the same way.
+    pub(crate) fn create_file(&self, target: &Path, read: Option<&ReadAt>) -> Result<(AtomicFile, Guard)> {
+        let make = || match read {
+            Some(read) => AtomicFile::replace(target, read),
+            None if self.force => AtomicFile::create(target),
+            None => AtomicFile::create_new(target),
+        };
+        Ok(Guard::around(make, |file| vec![file.temporary_path().to_owned()])?)
     }
 }
 
-pub(crate) fn folder_of(target: &Path) -> &Path {
+fn folder_of(target: &Path) -> &Path {
     target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

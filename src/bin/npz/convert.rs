@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter, Sink};
+use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter, ReadAt, Sink};
 use serde::Serialize;
 
-use crate::args::{Reading, Writing, folder_of};
+use crate::args::{Reading, Writing};
 use crate::budget::Decoding;
 use crate::cat::{check_csv, write_csv};
 use crate::console::Console;
@@ -16,7 +16,7 @@ use crate::extract::extract;
 use crate::input::{Entry, Input};
 use crate::interrupt::Guard;
 use crate::json::{Documents, Refused, SCHEMA};
-use crate::place::{Folder, Pending, parts};
+use crate::place::{Folder, parts};
 use crate::progress::Progress;
 use crate::safe::{self, Incoming, Outgoing, Tensors, tensor_type};
 use crate::select::{Globs, Select, hidden};
@@ -122,14 +122,16 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     if to != Format::Folder {
         options.writing.check(&options.output)?;
     }
+    let read = Writing::reads(&options.input, &options.output);
+    let read = read.as_ref();
     let mut errors = Vec::new();
     let keys = if from == Format::Safetensors {
-        from_tensors(options, &select, to, console)?
+        from_tensors(options, &select, to, read, console)?
     } else {
         let input = Input::open(&options.input, &options.reading)?;
         match to {
-            Format::Safetensors => to_tensors(options, &input, &select)?,
-            Format::Csv => to_csv(options, &input, &select)?,
+            Format::Safetensors => to_tensors(options, &input, &select, read)?,
+            Format::Csv => to_csv(options, &input, &select, read)?,
             _ => {
                 let entries: Vec<_> = input.selected(&select).collect();
                 options.decoding.count_written(&options.input, entries.iter().cloned())?;
@@ -171,7 +173,7 @@ fn refuse(path: &Path, refused: &[String]) -> Failure {
     Failure::new(Code::Unsupported, text)
 }
 
-fn to_tensors(options: &Options, input: &Input, select: &Select) -> Result<Vec<String>> {
+fn to_tensors(options: &Options, input: &Input, select: &Select, read: Option<&ReadAt>) -> Result<Vec<String>> {
     let (mut arrays, mut refused) = (Vec::new(), Vec::new());
     for entry in input.selected(select) {
         let key = entry.key().into_owned();
@@ -192,11 +194,11 @@ fn to_tensors(options: &Options, input: &Input, select: &Select) -> Result<Vec<S
     }
     options.decoding.count_written(&options.input, arrays.iter().map(|array| array.entry.clone()))?;
     let keys = arrays.iter().map(|array| array.entry.key().into_owned()).collect();
-    write_file(options, |out| safe::write(arrays, out, &options.reading))?;
+    write_file(options, read, |out| safe::write(arrays, out, &options.reading))?;
     Ok(keys)
 }
 
-fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<String>> {
+fn to_csv(options: &Options, input: &Input, select: &Select, read: Option<&ReadAt>) -> Result<Vec<String>> {
     let mut selected = input.selected(select);
     let entry: Entry<'_> = match (&options.key, selected.next(), selected.next()) {
         (None, Some(one), None) => one,
@@ -205,29 +207,33 @@ fn to_csv(options: &Options, input: &Input, select: &Select) -> Result<Vec<Strin
     check_csv(&entry)?;
     options.decoding.count_written(&options.input, [entry.clone()])?;
     let progress = Progress::new([entry.size()]);
-    write_file(options, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
+    write_file(options, read, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
     Ok(vec![entry.key().into_owned()])
 }
 
 /// Writes a file beside the target, and renames it when it is whole; in a dry run it is written nowhere.
-fn write_file(options: &Options, work: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+fn write_file(options: &Options, read: Option<&ReadAt>, work: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     if options.writing.dry_run {
         return work(&mut io::sink());
     }
     let target = &options.output;
     let about = Failure::writing(target.display());
-    let name = target.file_name().unwrap_or_default();
-    let make = || Folder::open(folder_of(target))?.create(&[name], options.writing.force);
-    let (pending, _guard) = Guard::around(make, Pending::temporary_path).map_err(&about)?;
-    let mut out = BufWriter::with_capacity(1 << 20, pending);
+    let (file, _guard) = options.writing.create_file(target, read)?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
     work(&mut out).map_err(|failure| match failure {
         Failure::Output(error) => about(error),
         other => other,
     })?;
-    out.into_inner().map_err(|error| about(error.into_error()))?.finish().map_err(&about)
+    Ok(out.into_inner().map_err(|error| about(error.into_error()))?.finish()?)
 }
 
-fn from_tensors(options: &Options, select: &Select, to: Format, console: &Console) -> Result<Vec<String>> {
+fn from_tensors(
+    options: &Options,
+    select: &Select,
+    to: Format,
+    read: Option<&ReadAt>,
+    console: &Console,
+) -> Result<Vec<String>> {
     let tensors = Tensors::open(&options.input)?;
     let arrays = tensors.arrays(select).map_err(|refused| refuse(&options.output, &refused))?;
     if tensors.has_metadata() {
@@ -242,7 +248,7 @@ fn from_tensors(options: &Options, select: &Select, to: Format, console: &Consol
     } else if options.writing.dry_run {
         write_archive(NpzWriter::new(Counter::default())?, &arrays)?;
     } else {
-        let (writer, _guard) = options.writing.create(&options.output)?;
+        let (writer, _guard) = options.writing.create(&options.output, read)?;
         write_archive(writer, &arrays)?;
     }
     Ok(keys)
@@ -273,13 +279,14 @@ fn to_folder(arrays: &[Incoming<'_>], options: &Options) -> Result<()> {
     if writing.dry_run {
         return Ok(());
     }
-    let folder = Folder::open(output).map_err(Failure::file(output))?;
+    let mut folder = Folder::open(output).map_err(Failure::file(output))?;
     let progress = Progress::new(arrays.iter().map(Incoming::nbytes));
     for (array, name) in arrays.iter().zip(&names) {
         let about = Failure::writing(name);
         let make = || folder.create(&parts(name), writing.force);
-        let (file, _guard) = Guard::around(make, Pending::temporary_path).map_err(&about)?;
+        let (file, _guard) = Guard::around(make, |file| folder.left_by(file)).map_err(&about)?;
         NpyWriter::stream(file).add(&progress.of(array))?.finish().map_err(about)?;
     }
+    folder.keep();
     Ok(())
 }

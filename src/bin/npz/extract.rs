@@ -14,7 +14,7 @@ use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
 use crate::interrupt::Guard;
 use crate::json::{Documents, Refused, SCHEMA};
-use crate::place::{Folder, Pending, parts};
+use crate::place::{Folder, parts};
 use crate::progress::Progress;
 use crate::select::Globs;
 use crate::table::Table;
@@ -29,7 +29,8 @@ Examples:
 Each member is written byte for byte, an array as a .npy file. A name with folders makes folders. Names that lead out
 of the folder, and names that mean something else on another system, are refused: '..', absolute paths, drive letters,
 backslashes, device names, control characters. No link below the folder is followed, none is made. The other members are
-still written.")]
+still written. Folders that were made for a member that is not, are removed again, as is DIR if nothing is written to
+it.")]
 pub(crate) struct Options {
     /// The archive
     #[arg(value_name = "FILE")]
@@ -127,7 +128,7 @@ pub(crate) fn extract(
     problems: &mut Problems,
 ) -> Result<(Vec<Written>, Vec<Refused>)> {
     let folder = if writing.dry_run { Folder::existing(dir) } else { Folder::open(dir).map(Some) };
-    let folder = folder.map_err(Failure::file(dir))?;
+    let mut folder = folder.map_err(Failure::file(dir))?;
     let progress = Progress::new(entries.iter().map(Entry::size));
     let mut names = HashMap::new();
     let (mut written, mut refused) = (Vec::new(), Vec::new());
@@ -144,6 +145,9 @@ pub(crate) fn extract(
             let file = dir.join(&*name).to_string_lossy().into_owned();
             written.push(Written { key, file, bytes: entry.size() });
         }
+    }
+    if refused.is_empty() {
+        folder.iter_mut().for_each(Folder::keep);
     }
     Ok((written, refused))
 }
@@ -174,7 +178,7 @@ fn write(
         return entry.copy_to(&mut std::io::sink(), |bytes| progress.add(bytes));
     };
     let make = || folder.create(&parts, writing.force);
-    let (mut file, _guard) = Guard::around(make, Pending::temporary_path).map_err(refused)?;
+    let (mut file, _guard) = Guard::around(make, |file| folder.left_by(file)).map_err(refused)?;
     entry.copy_to(&mut file, |bytes| progress.add(bytes)).map_err(|failure| match failure {
         Failure::Output(error) => refused(error),
         other => other,

@@ -77,8 +77,10 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let mut keys = HashSet::new();
     let mut input_taken = false;
     let mut arrays = Vec::new();
+    let mut read = None;
     for input in &options.inputs {
         let (key, path) = key_and_path(input)?;
+        read = read.or_else(|| Writing::reads(&path, &options.output));
         if !keys.insert(key.clone()) {
             return Err(Failure::new(Code::Usage, format!("{key}: a key twice; name one with KEY=FILE")));
         }
@@ -101,7 +103,7 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let bytes = if options.writing.dry_run {
         write(NpzWriter::new(Counter::default())?, &arrays, options)?.length
     } else {
-        let (writer, _guard) = options.writing.create(&options.output)?;
+        let (writer, _guard) = options.writing.create(&options.output, read.as_ref())?;
         write(writer, &arrays, options)?;
         fs::metadata(&options.output).map_err(Failure::file(&options.output))?.len()
     };

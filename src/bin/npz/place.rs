@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use npzmap::{AtomicFile, ErrorKind};
 
 /// The parts of a name that is a path below a folder on every system; or why it is not one.
 pub(crate) fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
@@ -55,27 +55,71 @@ fn is_device(part: &str) -> bool {
     numbered || DEVICES.contains(&&*stem)
 }
 
-/// A folder that nothing written through it leaves.
-pub(crate) struct Folder(PathBuf);
+/// Folders that this run made, from the outermost on. Those that are empty when this is dropped are removed again.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
 
-/// A file that has its name only when it is whole.
+impl Made {
+    /// Makes a folder. One that another process was faster to make is not ours.
+    fn make(&mut self, folder: &Path) -> io::Result<()> {
+        match fs::create_dir(folder) {
+            Ok(()) => self.0.push(folder.to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for folder in self.0.iter().rev() {
+            // What is not empty stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// A folder that nothing written through it leaves.
+pub(crate) struct Folder {
+    path: PathBuf,
+    made: Made,
+}
+
+/// A file that has its name only when it is whole. Until then the folders that were made for it are its own.
 pub(crate) struct Pending {
-    file: NamedTempFile,
+    // Removed before its folders are.
+    file: AtomicFile,
+    made: Made,
     target: PathBuf,
     overwrite: bool,
 }
 
 impl Folder {
-    /// The folder of this path, which is made if it is not there.
+    /// The folder of this path, which is made if it is not there. It goes again if it is still empty in the end, unless
+    /// it is [kept](Folder::keep).
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
-        Ok(Folder(path.canonicalize()?))
+        let mut made = Made::default();
+        let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        for folder in missing.collect::<Vec<_>>().into_iter().rev() {
+            made.make(folder)?;
+        }
+        Ok(Folder { path: path.canonicalize()?, made })
+    }
+
+    /// Leaves the folder where it is, even if it is empty.
+    pub(crate) fn keep(&mut self) {
+        self.made.keep();
     }
 
     /// The folder, if it is there.
     pub(crate) fn existing(path: &Path) -> io::Result<Option<Self>> {
         match path.canonicalize() {
-            Ok(folder) if folder.is_dir() => Ok(Some(Folder(folder))),
+            Ok(path) if path.is_dir() => Ok(Some(Folder { path, made: Made::default() })),
             Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -84,31 +128,36 @@ impl Folder {
 
     /// Whether a file could be begun.
     pub(crate) fn check<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool) -> io::Result<()> {
-        self.target(parts, overwrite, false).map(drop)
+        self.target(parts, overwrite, None).map(drop)
     }
 
     /// Begins a file. `parts` are those of [`parts`]. A part that is a link, or no folder, is an error.
     pub(crate) fn create<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool) -> io::Result<Pending> {
-        let target = self.target(parts, overwrite, true)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // but for the umask
-        let file = builder.prefix(".npz.").suffix(".tmp").tempfile_in(target.parent().unwrap_or(&self.0))?;
-        Ok(Pending { file, target, overwrite })
+        let mut made = Made::default();
+        let target = self.target(parts, overwrite, Some(&mut made))?;
+        let file = if overwrite { AtomicFile::create_no_follow(&target) } else { AtomicFile::create_new(&target) };
+        // Thousands of files are not each waited for.
+        Ok(Pending { file: file.map_err(io_error)?.sync(false), made, target, overwrite })
+    }
+
+    /// What a file that is not finished leaves behind if the run ends at once: first the file, then folders, which may
+    /// have come to hold something else.
+    pub(crate) fn left_by(&self, file: &Pending) -> Vec<PathBuf> {
+        let folders = file.made.0.iter().rev().chain(self.made.0.iter().rev()).cloned();
+        std::iter::once(file.temporary_path().to_owned()).chain(folders).collect()
     }
 
     /// The path of a file, whose folders are made if that is asked for.
-    fn target<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool, make: bool) -> io::Result<PathBuf> {
+    fn target<P: AsRef<Path>>(&self, parts: &[P], overwrite: bool, mut made: Option<&mut Made>) -> io::Result<PathBuf> {
         let (name, folders) = parts.split_last().ok_or(io::ErrorKind::InvalidFilename)?;
-        let mut folder = self.0.clone();
+        let mut folder = self.path.clone();
         for part in folders {
             folder.push(part);
             match folder.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => {}
                 Ok(metadata) => return Err(in_the_way(&folder, &metadata)),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) if make => fs::create_dir(&folder)?,
-                Err(_) => {}
+                Err(_) => made.as_mut().map_or(Ok(()), |made| made.make(&folder))?,
             }
         }
         let target = folder.join(name);
@@ -149,20 +198,26 @@ impl Write for Pending {
 
 impl Pending {
     pub(crate) fn temporary_path(&self) -> &Path {
-        self.file.path()
+        self.file.temporary_path()
     }
 
     /// Gives the file its name.
-    pub(crate) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         check(&self.target, self.overwrite)?;
         // A rename replaces a link that came up meanwhile; it does not follow it.
-        let named = match self.overwrite {
-            true => self.file.persist(&self.target),
-            false => self.file.persist_noclobber(&self.target),
-        };
-        named.map(drop).map_err(|error| match error.error {
+        self.file.finish().map_err(|error| match io_error(error) {
             error if error.kind() == io::ErrorKind::AlreadyExists => check(&self.target, false).err().unwrap_or(error),
             error => error,
-        })
+        })?;
+        self.made.keep();
+        Ok(())
+    }
+}
+
+/// What the system said; the path is named by whoever reports it.
+fn io_error(error: npzmap::Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        kind => io::Error::other(kind),
     }
 }

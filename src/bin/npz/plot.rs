@@ -8,15 +8,13 @@ mod terminal;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use npzmap::Escaped;
+use npzmap::{Escaped, ReadAt};
 
-use crate::args::{Reading, Writing, folder_of};
+use crate::args::{Reading, Writing};
 use crate::budget::Decoding;
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
-use crate::interrupt::Guard;
-use crate::place::{Folder, Pending};
 use crate::show::part::Part;
 use paint::Depth;
 use picture::{Form, Numbers};
@@ -113,6 +111,7 @@ enum Target<'a> {
 
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let target = target(options)?;
+    let read = options.output.as_ref().and_then(|target| Writing::reads(&options.file, target));
     let input = Input::open(&options.file, &options.reading)?;
     let (entry, slice) = match (&input, &options.key, &options.slice) {
         (Input::Plain(_), Some(_), Some(_)) => {
@@ -178,11 +177,11 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
         }
         Target::Png(path) => {
             let picture = draw(figure::room(pixels, bins, form == Form::Heatmap))?;
-            write(options, path, console, &figure::png(&picture, &text, pixels).map_err(failed)?)?;
+            write(options, path, read.as_ref(), console, &figure::png(&picture, &text, pixels).map_err(failed)?)?;
         }
         Target::Svg(path) => {
             let picture = draw(figure::room(pixels, bins, form == Form::Heatmap))?;
-            write(options, path, console, &figure::svg(&picture, &text, pixels).map_err(failed)?)?;
+            write(options, path, read.as_ref(), console, &figure::svg(&picture, &text, pixels).map_err(failed)?)?;
         }
     }
     Ok(Problems::default())
@@ -214,13 +213,12 @@ fn terminal_size() -> (usize, usize) {
     }
 }
 
-fn write(options: &Options, path: &Path, console: &Console, bytes: &[u8]) -> Result<()> {
+fn write(options: &Options, path: &Path, read: Option<&ReadAt>, console: &Console, bytes: &[u8]) -> Result<()> {
     if options.writing.dry_run {
         console.note(format!("{} would be written, {} bytes", path.display(), bytes.len()));
         return Ok(());
     }
-    let name = path.file_name().unwrap_or_default();
-    let make = || Folder::open(folder_of(path))?.create(&[name], options.writing.force);
-    let (mut pending, _guard) = Guard::around(make, Pending::temporary_path).map_err(Failure::file(path))?;
-    pending.write_all(bytes).and_then(|()| pending.finish()).map_err(Failure::writing(path.display()))
+    let (mut file, _guard) = options.writing.create_file(path, read)?;
+    file.write_all(bytes).map_err(Failure::file(path))?;
+    Ok(file.finish()?)
 }

@@ -293,3 +293,204 @@ fn an_archive_can_be_appended_to_many_times() {
     assert_eq!(npz.read::<u32, Ix1>("step 17").unwrap()[0], 17);
     npz.verify().unwrap();
 }
+
+/// Names the file in a child process; without it the test that is one does nothing.
+const TARGET: &str = "NPZMAP_TEST_TARGET";
+
+/// Appends one key, and says whether it got its turn.
+fn append(path: &Path, key: &str, together: impl FnOnce()) -> bool {
+    let mut w = NpzWriter::append(path).unwrap().sync(false);
+    w.add(key, &[1_u8]).unwrap();
+    together();
+    match w.finish() {
+        Ok(()) => true,
+        Err(error) => {
+            assert!(matches!(error.kind(), ErrorKind::FileChanged { .. }), "{error}");
+            assert_eq!(error.path(), Some(path));
+            false
+        }
+    }
+}
+
+#[test]
+fn of_two_threads_that_finish_at_once_none_loses_what_it_was_told_is_there() {
+    let (folder, path) = copy_of("empty.npz");
+    let mut won = 0;
+    for round in 0..200 {
+        let barrier = std::sync::Barrier::new(2);
+        let outcome = std::thread::scope(|scope| {
+            let one = |name: &'static str| {
+                let (path, barrier) = (&path, &barrier);
+                scope.spawn(move || {
+                    append(path, &format!("{name}{round}"), || {
+                        barrier.wait();
+                    })
+                })
+            };
+            [one("a"), one("b")].map(|thread| thread.join().unwrap())
+        });
+        // Both cloned the same file.
+        assert!(outcome[0] != outcome[1], "round {round}: {outcome:?}");
+        won += 1;
+        let npz = Npz::open(&path).unwrap();
+        let added = if outcome[0] { "a" } else { "b" };
+        assert!(npz.contains(&format!("{added}{round}")), "round {round}");
+        assert_eq!(npz.len(), won);
+    }
+    assert_eq!(files(folder.path()), 1);
+}
+
+#[test]
+#[ignore = "appends when it is told to"]
+fn appends_when_told() {
+    use std::io::BufRead;
+
+    let Some(target) = std::env::var_os(TARGET) else { return };
+    let mut lines = std::io::stdin().lock().lines();
+    let mut next = || lines.next().map(|line| line.unwrap());
+    while let Some(key) = next() {
+        let won = append(Path::new(&target), &key, || {
+            println!("\n>prepared");
+            next();
+        });
+        println!("\n>{won}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn of_two_processes_that_finish_at_once_none_loses_what_it_was_told_is_there() {
+    use std::io::{BufRead, BufReader, Lines, Write};
+    use std::process::{ChildStdout, Command, Stdio};
+
+    let (folder, path) = copy_of("empty.npz");
+    let mut children = ["a", "b"].map(|name| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["write::append::appends_when_told", "--exact", "--ignored", "--nocapture"]).env(TARGET, &path);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+        (name, child, input, output)
+    });
+    let answer = |lines: &mut Lines<BufReader<ChildStdout>>| {
+        let line = lines.map(|line| line.unwrap()).find(|line| line.starts_with('>'));
+        line.expect("it ended")[1..].to_owned()
+    };
+    for round in 0..200 {
+        for (name, _, input, _) in &mut children {
+            writeln!(input, "{name}{round}").unwrap();
+        }
+        assert_eq!(children.each_mut().map(|(.., output)| answer(output)), ["prepared"; 2]);
+        for (_, _, input, _) in &mut children {
+            writeln!(input, "go").unwrap();
+        }
+        let outcome = children.each_mut().map(|(.., output)| answer(output) == "true");
+        assert!(outcome[0] != outcome[1], "round {round}: {outcome:?}");
+        let npz = Npz::open(&path).unwrap();
+        let added = if outcome[0] { "a" } else { "b" };
+        assert!(npz.contains(&format!("{added}{round}")), "round {round}");
+        assert_eq!(npz.len(), round + 1);
+    }
+    for (_, mut child, input, _) in children {
+        drop(input);
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(files(folder.path()), 1);
+}
+
+#[test]
+fn what_an_archive_was_made_from_is_replaced_and_nothing_newer() {
+    let (folder, path) = copy_of("model-batch.npz");
+    let old = Npz::open(&path).unwrap();
+    let mut w = NpzWriter::replace(&path, old.source()).unwrap();
+    w.copy(&old.member("labels").unwrap()).unwrap();
+    w.finish().unwrap();
+    assert_eq!(keys(&Npz::open(&path).unwrap()), ["labels"]);
+    // It is another file now.
+    let error = NpzWriter::replace(&path, old.source()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::FileChanged { .. }), "{error}");
+    assert_eq!(error.path(), Some(&*path));
+
+    type Change<'a> = &'a dyn Fn(&Path);
+    let changes: [(Change<'_>, _); 3] = [
+        (&|path| std::fs::write(path, "written over").unwrap(), "written over"),
+        (
+            &|path| {
+                std::fs::remove_file(path).unwrap();
+                std::fs::write(path, "another").unwrap();
+            },
+            "another",
+        ),
+        (
+            // What was read is there still, under another name.
+            &|path| {
+                std::fs::rename(path, path.with_extension("old")).unwrap();
+                std::fs::write(path, "moved").unwrap();
+            },
+            "moved",
+        ),
+    ];
+    for (change, content) in changes {
+        std::fs::copy(fixtures::path("model-batch.npz"), &path).unwrap();
+        let old = Npz::open(&path).unwrap();
+        let w = NpzWriter::replace(&path, old.source()).unwrap();
+        change(&path);
+        let error = w.finish().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::FileChanged { .. }), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), content.as_bytes());
+    }
+    assert_eq!(files(folder.path()), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_elsewhere_in_the_end_leads_there_still() {
+    let (folder, path) = copy_of("model-batch.npz");
+    let [link, other] = ["link.npz", "other.npz"].map(|name| folder.path().join(name));
+    std::fs::copy(&path, &other).unwrap();
+    std::os::unix::fs::symlink("a.npz", &link).unwrap();
+    let mut w = NpzWriter::append(&link).unwrap();
+    w.add("new", &[1]).unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("other.npz", &link).unwrap();
+    assert!(matches!(w.finish().unwrap_err().kind(), ErrorKind::FileChanged { .. }));
+    assert_eq!([&path, &other].map(|path| Npz::open(path).unwrap().contains("new")), [false; 2]);
+
+    // A link in the place of the file is not replaced either, though it leads to it.
+    let w = NpzWriter::append(&path).unwrap();
+    let moved = folder.path().join("moved.npz");
+    std::fs::rename(&path, &moved).unwrap();
+    std::os::unix::fs::symlink("moved.npz", &path).unwrap();
+    assert!(matches!(w.finish().unwrap_err().kind(), ErrorKind::FileChanged { .. }));
+    assert!(std::fs::symlink_metadata(&path).unwrap().is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_of_somebody_elses_is_waited_for_but_not_for_ever() {
+    use std::fs::File;
+    use std::time::{Duration, Instant};
+
+    let (_folder, path) = copy_of("model-batch.npz");
+    let lock = File::open(&path).unwrap();
+    lock.lock().unwrap();
+    let w = NpzWriter::append(&path).unwrap();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            lock.unlock().unwrap();
+        });
+        w.finish().unwrap();
+    });
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+
+    let lock = File::open(&path).unwrap();
+    lock.lock().unwrap();
+    let error = NpzWriter::append(&path).unwrap().finish().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::TimedOut), "{error}");
+    // What replaces any file needs nobody's leave.
+    let begun = Instant::now();
+    NpzWriter::create(&path).unwrap().finish().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(Npz::open(&path).unwrap().is_empty());
+}

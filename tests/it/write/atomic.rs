@@ -281,7 +281,8 @@ fn links_are_followed_and_stay_links() {
         assert_eq!(fs::read_dir(at("data")).unwrap().count(), 1);
     }
     symlink("loop.npz", at("loop.npz")).unwrap();
-    assert!(NpzWriter::create(at("loop.npz")).unwrap_err().to_string().ends_with("too many levels of symbolic links"));
+    let error = NpzWriter::create(at("loop.npz")).unwrap_err().to_string();
+    assert!(error.to_lowercase().contains("too many levels of symbolic links"), "{error}");
 }
 
 #[test]
