@@ -11,17 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::SliceInfoElem;
 
+use crate::buffer;
 use crate::container::decode::Content;
 use crate::context::Context;
-use crate::error::{Asked, Error, ErrorKind, Result};
+use crate::error::{Asked, Error, ErrorKind, Reason, Result};
 use crate::found::{Found, Seen};
 use crate::method::Method;
-use crate::npy::array::{Access, Elements};
+use crate::npy::array::{self, Access, Elements};
 use crate::npy::dtype::Dtype;
 use crate::npy::element::{Element, short_name};
 use crate::npy::gather::Plan;
 use crate::npy::header::{Header, Order};
 use crate::npy::select::{Index, Selection, Term};
+use crate::npy::swap::Landing;
 use crate::section::Section;
 use crate::source::{ReadAt, Source};
 use crate::take::{Layout, Payload};
@@ -47,7 +49,8 @@ pub use reader::Reader;
 /// [`rows`](NpyArray::rows), [`select`](NpyArray::select), [`select_str`](NpyArray::select_str),
 /// [`field`](NpyArray::field) and [`reinterpret`](NpyArray::reinterpret) return the handle of a part, on which every verb
 /// works. They compose. A part that is read reads only the bytes that hold it; a part of a compressed array is decoded
-/// no further than its last element.
+/// no further than its last element. [`in_order`](NpyArray::in_order) chooses the order of what is copied, and
+/// [`load`](NpyArray::load) decodes once for many parts.
 ///
 /// # Examples
 ///
@@ -76,6 +79,8 @@ pub struct NpyArray<'a, S = ReadAt> {
     declared: Option<Dtype>,
     /// The decoder of a compressed member, after the header. The first verb takes it; those after it begin anew.
     begun: Option<Begun<'a, S>>,
+    /// All elements of the whole array. Where they are held, `part` is never `None`.
+    held: Option<Arc<Vec<u8>>>,
 }
 
 type Begun<'a, S> = Arc<Mutex<Option<Content<Section<'a, S>>>>>;
@@ -92,6 +97,10 @@ impl Part {
     fn new(selection: Selection) -> Self {
         let (shape, order) = (selection.shape(), Plan::of(&selection).order);
         Part { selection, shape, order }
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::ordered(&self.selection, self.order)
     }
 }
 
@@ -122,7 +131,7 @@ impl<'a, S: Source> NpyArray<'a, S> {
             }
             None
         });
-        Ok(NpyArray { found, context, header, part: None, declared: None, begun })
+        Ok(NpyArray { found, context, header, part: None, declared: None, begun, held: None })
     }
 
     /// Returns the dtype of the elements, with their byte order in the file. [`reinterpret`](NpyArray::reinterpret) does
@@ -352,13 +361,94 @@ impl<'a, S: Source> NpyArray<'a, S> {
         Ok(NpyArray { declared: Some(T::dtype()), ..self.clone() })
     }
 
+    /// Returns the same elements, copied in C or in Fortran order whatever their order in the file: by
+    /// [`read`](NpyArray::read), [`bytes`](NpyArray::bytes) and [`reader`](NpyArray::reader). Views keep their strides. A
+    /// selection of what is returned has its own order again, so this comes last.
+    ///
+    /// ```
+    /// use npzmap::{Npy, Order};
+    ///
+    /// let array = Npy::open("tests/data/plain-f.npy")?; // 3 by 4, in Fortran order
+    /// let bytes = array.array()?.in_order(Order::C).bytes()?;
+    /// assert_eq!(bytes, Npy::open("tests/data/plain.npy")?.array()?.bytes()?);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn in_order(&self, order: Order) -> Self {
+        if order == self.order() {
+            return self.clone();
+        }
+        let selection = self.selection().into_owned();
+        let shape = selection.shape();
+        NpyArray { part: Some(Box::new(Part { selection, shape, order })), ..self.clone() }
+    }
+
+    /// Reads all elements of the array into memory, also those outside a selection, and checks their CRC-32. The verbs of
+    /// what is returned copy from there, as those of its selections do: many parts of a compressed array, each of which
+    /// would be decoded from the start, are decoded once. What is stored in memory is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](NpyArray::bytes).
+    ///
+    /// ```
+    /// use ndarray::{Array1, s};
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/model-batch.npz")?; // compressed
+    /// let features = npz.array("features")?.load()?;
+    /// let columns = (0..4).map(|column| features.select(s![.., column])?.read());
+    /// let columns: Vec<Array1<f32>> = columns.collect::<npzmap::Result<_>>()?;
+    /// assert_eq!(columns[3].to_vec(), [3.0, 7.0, 11.0]);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn load(&self) -> Result<Self> {
+        let load = || {
+            self.check_items()?;
+            if self.held.is_some() || matches!(self.elements(), Elements::Here { .. }) {
+                return Ok(self.clone());
+            }
+            let size = usize::try_from(self.found.coded.place.size).unwrap_or(usize::MAX);
+            self.found.check_budget(size)?;
+            let mut bytes = buffer::zeroed(self.header.nbytes())?;
+            let mut content = self.content(self.found.checks_copies())?;
+            self.found.read_to_end(&mut content, &mut bytes, Landing::AS_THEY_LIE)?;
+            let whole = || Box::new(Part::new(Selection::whole(&self.header)));
+            let part = Some(self.part.clone().unwrap_or_else(whole));
+            Ok(NpyArray { part, held: Some(Arc::new(bytes)), ..self.clone() })
+        };
+        load().map_err(|error| self.about(error))
+    }
+
+    /// Returns what a memory map of the file would do with the whole array: borrow it, or copy it, and why. This does not
+    /// depend on how the file is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Pickled`](ErrorKind::Pickled).
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, Reason};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let misaligned = Reason::Misaligned { offset: 190, required: 4 };
+    /// assert_eq!(npz.array("features")?.access_in_map()?, Access::Copy(misaligned));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn access_in_map(&self) -> Result<Access> {
+        self.check_items().map_err(|error| self.about(error))?;
+        Ok(match self.found.is_stored() {
+            true => array::access_in_map(&self.header, self.start()),
+            false => Access::Copy(Reason::Compressed),
+        })
+    }
+
     fn selected(&self, select: impl FnOnce(&Selection) -> Result<Selection>) -> Result<Self> {
         let whole = Selection::whole(&self.header);
         let selected = select(self.part.as_ref().map_or(&whole, |part| &part.selection));
         let selection = selected.map_err(|error| self.about(error))?;
         // A type that was declared for a record is not that of its fields.
         let declared = self.declared.clone().filter(|_| selection.dtype == *self.dtype());
-        let part = (selection != whole).then(|| Box::new(Part::new(selection)));
+        let part = (selection != whole || self.held.is_some()).then(|| Box::new(Part::new(selection)));
         Ok(NpyArray { part, declared, ..self.clone() })
     }
 
@@ -369,11 +459,6 @@ impl<'a, S: Source> NpyArray<'a, S> {
     pub(crate) fn into_layout(self) -> Layout {
         let offset = self.data_offset();
         Layout { header: self.header, offset }
-    }
-
-    pub(crate) fn access_in_map(self) -> Result<Access> {
-        let access = self.clone().into_layout().access_in_map();
-        access.ok_or_else(|| self.about(ErrorKind::Pickled.into()))
     }
 
     pub(crate) fn payload(&self) -> Result<Payload<'a>> {
@@ -428,6 +513,7 @@ impl<S> Clone for NpyArray<'_, S> {
             part: self.part.clone(),
             declared: self.declared.clone(),
             begun: self.begun.clone(),
+            held: self.held.clone(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
 
-use crate::array::NpyArray;
+use crate::array::{NpyArray, Reader};
 use crate::container::decode::Coded;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -530,6 +530,26 @@ impl<S: Source> Npy<S> {
     /// ```
     pub fn array(&self) -> Result<NpyArray<'_, S>> {
         NpyArray::new(Ok(self.found()), self.context())
+    }
+
+    /// Returns the content of the file as a stream, with the header.
+    ///
+    /// # Errors
+    ///
+    /// None yet. Reading: what the source says, as an [`io::Error`](std::io::Error) that holds the [`Error`].
+    ///
+    /// ```
+    /// use npzmap::Npy;
+    ///
+    /// let mut content = Vec::new();
+    /// std::io::copy(&mut Npy::open("tests/data/plain.npy")?.reader()?, &mut content)?;
+    /// assert_eq!(content, std::fs::read("tests/data/plain.npy")?);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn reader(&self) -> Result<Reader<'_, S>> {
+        let found = self.found();
+        let content = found.content(false).map_err(|error| self.context().add(error))?;
+        Ok(Reader::of_content(found, self.context(), content))
     }
 
     fn found(&self) -> Found<'_, S> {

@@ -8,7 +8,6 @@ use crate::error::{Asked, Error, ErrorKind, Reason, Result};
 use crate::found::Seen;
 use crate::npy::array::{self, Access, Elements};
 use crate::npy::element::{Element, short_name};
-use crate::npy::gather::Plan;
 use crate::npy::header::Order;
 use crate::npy::select::Selection;
 use crate::npy::strided::Strided;
@@ -117,7 +116,7 @@ impl<'a, S: Source> NpyArray<'a, S> {
                 let stride = place.axes.get(*axis).map_or(0, |(_, stride)| *stride);
                 return Err(self.cannot_borrow::<T>(Reason::Stride { stride, size: size_of::<T>() }));
             }
-            place.check::<T>(&selection).map_err(|error| self.in_file(error))?;
+            place.check::<T>(&selection, self.order()).map_err(|error| self.in_file(error))?;
             let strided = place.strided(&selection)?;
             self.found.verify_if_always()?;
             Ok(strided)
@@ -151,7 +150,7 @@ impl<'a, S: Source> NpyArray<'a, S> {
             Err(reason) => return Ok(Err(reason)),
         };
         let Ok(mut view) = buffer::checked_view::<T, D>(bits) else {
-            let checked = place.check::<T>(selection).map_err(|error| self.in_file(error));
+            let checked = place.check::<T>(selection, self.order()).map_err(|error| self.in_file(error));
             return checked.and(Err(place.short(selection).into()));
         };
         place.flipped.iter().for_each(|axis| view.invert_axis(Axis(*axis)));
@@ -244,7 +243,7 @@ impl<'a, S: Source> NpyArray<'a, S> {
     pub(super) fn in_file(&self, error: Error) -> Error {
         let Some(part) = &self.part else { return error };
         let item = self.header.dtype().item_size().max(1);
-        let in_file = |index: usize| Plan::of(&part.selection).position(&part.selection, index) / item;
+        let in_file = |index: usize| part.plan().position(&part.selection, index) / item;
         match error.kind() {
             ErrorKind::InvalidElement { index, element } => {
                 ErrorKind::InvalidElement { index: in_file(*index), element: element.clone() }.into()
@@ -269,16 +268,18 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn strided<T: Element, D: Dimension>(&self, selection: &Selection) -> Result<Strided<'a, T, D>> {
         array::check_dimension::<D>(self.axes.len())?;
+        selection.check_addressable()?;
         Strided::new(self.bytes, &self.axes).ok_or_else(|| self.short(selection).into())
     }
 
     /// Looks for the first element that is no value of `T`, in the order in which they would be copied.
-    fn check<T: Element>(&self, selection: &Selection) -> Result<()> {
+    fn check<T: Element>(&self, selection: &Selection, order: Order) -> Result<()> {
         if buffer::is_plain::<T>() {
             return Ok(());
         }
+        selection.check_addressable()?;
         let mut axes = self.axes.clone();
-        if Plan::of(selection).order == Order::Fortran {
+        if order == Order::Fortran {
             axes.reverse();
         }
         let values = Strided::<T, IxDyn>::new(self.bytes, &axes).ok_or_else(|| self.short(selection))?;

@@ -22,7 +22,11 @@ impl<S: Source> NpyArray<'_, S> {
             return self.found.read_to_end(&mut content, bytes, landing);
         };
         #[cfg(feature = "rayon")]
-        if self.found.is_stored() && !self.is_checked_in_passing() && split::is_worth_it(bytes.len() as u64) {
+        if self.held.is_none()
+            && self.found.is_stored()
+            && !self.is_checked_in_passing()
+            && split::is_worth_it(bytes.len() as u64)
+        {
             self.found.verify_if_always()?;
             if split::gather(self.found.source, self.start(), plan, bytes, landing)? {
                 return Ok(());
@@ -33,6 +37,9 @@ impl<S: Source> NpyArray<'_, S> {
 
     /// Works on the elements, front to back.
     pub(super) fn with_elements<R>(&self, work: impl FnOnce(&mut dyn Elements) -> Result<R>) -> Result<R> {
+        if let Some(held) = &self.held {
+            return work(&mut &held[..]);
+        }
         let checked = self.is_checked_in_passing();
         if self.found.is_stored() && !checked {
             self.found.verify_if_always()?;

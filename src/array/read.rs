@@ -164,7 +164,9 @@ impl<'a, S: Source> NpyArray<'a, S> {
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn bytes(&self) -> Result<Cow<'a, [u8]>> {
-        if let (None, Lent::Here { bytes, .. }) = (&self.part, self.elements()) {
+        if let Lent::Here { bytes, .. } = self.elements()
+            && let Some(bytes) = self.run(bytes)
+        {
             let checked = self.check_items().and_then(|()| self.found.verify_if_always());
             return checked.map(|()| Cow::Borrowed(bytes)).map_err(|error| self.about(error));
         }
@@ -179,6 +181,12 @@ impl<'a, S: Source> NpyArray<'a, S> {
                 Ok(Cow::Owned(bytes))
             },
         )
+    }
+
+    /// The bytes among those of the whole array, if they are consecutive there.
+    fn run<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let Some(part) = &self.part else { return Some(bytes) };
+        bytes.get(part.plan().as_run()?..)?.get(..self.nbytes())
     }
 
     /// Checks, and makes something of memory that is filled with the elements.
@@ -207,7 +215,7 @@ impl<'a, S: Source> NpyArray<'a, S> {
             None => (None, Cow::Borrowed(&self.header)),
             Some(part) => {
                 let header = self.header.of_part(&part.selection.dtype, &part.shape, part.order)?;
-                (Some(Plan::of(&part.selection)), Cow::Owned(header))
+                (Some(part.plan()), Cow::Owned(header))
             }
         };
         let header = match &self.declared {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use super::NpyArray;
 use super::gather::Decoded;
@@ -23,7 +24,8 @@ use crate::source::{ReadAt, Source};
 /// [`NpyArray::reader`](NpyArray::reader) and [`Member::reader`](crate::Member::reader) return.
 ///
 /// It holds a block of them at a time. The CRC-32 is checked at the end, unless [`Verify::Never`](crate::Verify::Never) says
-/// otherwise: the read that reaches the end fails if it is wrong.
+/// otherwise: the read that reaches the end fails if it is wrong. Its buffer then begins with the last
+/// [`left`](Reader::left) bytes, for those who want them all the same.
 ///
 /// ```
 /// use std::io::Read;
@@ -65,6 +67,7 @@ enum Origin<'a, S> {
     Memory(&'a [u8]),
     Positioned(Positioned<'a, S>),
     Decoded(Decoded<Section<'a, S>>),
+    Loaded(Arc<Vec<u8>>),
     /// Everything is in the block.
     Held,
 }
@@ -135,6 +138,7 @@ impl<S: Source> Blocks<'_, S> {
             Origin::Memory(bytes) => plan.gather(bytes, &mut self.block, Landing::AS_THEY_LIE),
             Origin::Positioned(positioned) => plan.gather(positioned, &mut self.block, Landing::AS_THEY_LIE),
             Origin::Decoded(decoded) => plan.gather(decoded, &mut self.block, Landing::AS_THEY_LIE),
+            Origin::Loaded(bytes) => plan.gather(&bytes[..], &mut self.block, Landing::AS_THEY_LIE),
             Origin::Held => Ok(()),
         }
     }
@@ -197,9 +201,10 @@ impl<'a, S: Source> NpyArray<'a, S> {
                 }
                 return Ok(Reader::of_content(self.found.clone(), self.context, content));
             };
-            let plan = Plan::of(&part.selection);
+            let plan = part.plan();
             let mut block = Vec::new();
             let elements = match self.elements() {
+                _ if let Some(held) = &self.held => Origin::Loaded(held.clone()),
                 Lent::Here { bytes, .. } => Origin::Memory(bytes),
                 Lent::Elsewhere(_) if self.found.is_stored() => {
                     Origin::Positioned(Positioned { source: self.found.source, start: self.start() })
@@ -214,7 +219,9 @@ impl<'a, S: Source> NpyArray<'a, S> {
                     Origin::Held
                 }
             };
-            self.found.verify_if_always()?;
+            if self.held.is_none() {
+                self.found.verify_if_always()?;
+            }
             let (selection, order, left) = (part.selection.clone(), part.order, self.nbytes() as u64);
             let blocks = Blocks { selection, order, done: 0, elements, block, given: 0 };
             Ok(Reader { found: self.found.clone(), context: self.context, from: From::Part(Box::new(blocks)), left })

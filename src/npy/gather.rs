@@ -192,7 +192,6 @@ impl Plan {
     }
 
     /// Where a single run begins, if the selection is one.
-    #[cfg(feature = "rayon")]
     pub(crate) fn as_run(&self) -> Option<usize> {
         self.axes.is_empty().then_some(self.from)
     }

@@ -226,11 +226,15 @@ impl Selection {
         self.offset = self.offset.wrapping_add_signed((count as isize).wrapping_mul(stride));
     }
 
-    /// ndarray multiplies the lengths of all axes, also where another one is zero.
     fn check(&self) -> Result<()> {
         if self.axes.len() > limits::DIMENSIONS {
             return Err(bad(format!("it has {} dimensions, more than 64", self.axes.len())).into());
         }
+        Ok(())
+    }
+
+    /// Checks what becomes an array of ndarray, which multiplies the lengths of all axes, also where another one is zero.
+    pub(crate) fn check_addressable(&self) -> Result<()> {
         let mut filled = self.axes.iter().map(|axis| axis.length).filter(|length| *length > 0);
         let nbytes = filled.try_fold(self.dtype.item_size(), usize::checked_mul);
         if nbytes.and_then(|bytes| isize::try_from(bytes).ok()).is_none() {

@@ -132,3 +132,39 @@ fn reads(descr: &str, shape: &str) -> bool {
     }
     header.is_ok()
 }
+
+/// A member is found and its header is parsed once, whatever is done with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn each_member_is_located_once() {
+    let folder = Folder::new();
+    let write = |name: &str, count: usize| {
+        let path = folder.at(name);
+        let mut writer = npzmap::NpzWriter::create(&path).unwrap();
+        // So large that the read of its header does not bring its elements.
+        let array = ndarray::Array1::<f64>::ones(10_000);
+        (0..count).for_each(|number| writer.add(&format!("x{number}"), &array).unwrap());
+        writer.finish().unwrap();
+        path
+    };
+    let (one, many) = (write("one.npz", 1), write("many.npz", 51));
+    let calls = |args: &[&str], path: &str| crate::run::reads(args.iter().copied().chain([path])).calls;
+    // Beside the headers: the elements, and for the CRC-32 the preamble; each again for the histogram.
+    for (args, each) in [
+        (&["ls"] as &[&str], 1),
+        (&["check", "--quick"], 1),
+        (&["check"], 3),
+        (&["stat", "--no-histogram"], 3),
+        (&["stat"], 5),
+    ] {
+        let more = calls(args, &many) - calls(args, &one);
+        assert!(more <= each * 50 + 8, "{args:?}: {more} more reads for 50 members");
+    }
+    let least = calls(&["ls"], &one);
+    for command in ["show", "plot", "cat", "cat --raw", "cat --csv"] {
+        let args: Vec<&str> = command.split(' ').collect();
+        let more = calls(&args, &one) - least;
+        // The elements: both ends of what is summarised.
+        assert!(more <= 2, "{command}: {more} more reads than to list it");
+    }
+}

@@ -59,7 +59,8 @@ fn a_file_that_is_cut_off_while_it_is_read_is_exit_code_3_and_no_signal() {
             File::options().write(true).open(file).unwrap().set_len(keep).unwrap();
             let outcome = stopped.go_on();
             assert_eq!(outcome.code, 3, "{args:?} {}", outcome.errors);
-            assert!(outcome.errors.contains("x: failed to fill whole buffer"), "{}", outcome.errors);
+            let what = if file == &plain { "x.npy: failed to fill" } else { "x: failed to fill" };
+            assert!(outcome.errors.contains(what), "{}", outcome.errors);
             assert_eq!(outcome.errors.lines().count(), 1, "{}", outcome.errors);
             // What came out is the file's, up to where it was cut off.
             let begin = if args.contains(&"--raw") { 128 } else { 0 };
@@ -162,7 +163,7 @@ fn memory_that_is_not_granted_is_exit_code_3_and_names_the_member() {
     const KIB: u32 = 400 << 10;
     let outcome = limited(KIB, &["cat", "--raw", "--max-array-bytes=1000000000", &path, "x"]);
     assert_eq!((outcome.code, outcome.out.len()), (3, 0), "{}", outcome.errors);
-    assert_eq!(outcome.errors, "npz: x: no memory for 536870912 bytes\n");
+    assert!(outcome.errors.contains("held.npz: x: no memory for 536870912 bytes"), "{}", outcome.errors);
     // What is passed on block by block needs no more than it ever does.
     let outcome = limited(KIB, &["cat", &path, "y"]);
     assert_eq!((outcome.code, &*outcome.errors), (0, ""));

@@ -1,6 +1,7 @@
 //! Parts of arrays: whatever is selected, by every verb, from every source, is what ndarray's and a plain reading of NumPy's
 //! rules say.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use ndarray::{Array, Array1, Array2, ArrayD, ArrayView2, Axis, IxDyn, ShapeBuilder, Slice, s};
@@ -134,6 +135,27 @@ fn check<S: Source>(npz: &Npz<S>, key: &str, index: &str, expected: &ArrayD<i32>
     let mut streamed = Vec::new();
     part.reader().unwrap().read_to_end(&mut streamed).unwrap();
     assert_eq!(streamed, in_order, "{}", about());
+    // In either order, and from memory that all of it was read into.
+    let loaded = whole.load().unwrap().select_str(index).unwrap();
+    for part in [&part, &loaded, &part.load().unwrap()] {
+        for order in [Order::C, Order::Fortran] {
+            let part = part.in_order(order);
+            assert_eq!((part.order(), part.shape()), (order, expected.shape()), "{}", about());
+            let values: Vec<i32> = match order {
+                Order::C => expected.iter().copied().collect(),
+                Order::Fortran => expected.t().iter().copied().collect(),
+            };
+            let values: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+            assert_eq!(part.bytes().unwrap(), values, "{} {order:?}", about());
+            let mut streamed = Vec::new();
+            part.reader().unwrap().read_to_end(&mut streamed).unwrap();
+            assert_eq!(streamed, values, "{} {order:?}", about());
+            assert_eq!(part.read::<i32, IxDyn>().unwrap(), *expected, "{} {order:?}", about());
+            let mut room = Array::from_elem(expected.raw_dim(), -1);
+            part.read_into(room.view_mut()).unwrap();
+            assert_eq!(room, *expected, "{} {order:?}", about());
+        }
+    }
     match part.access::<Unaligned<i32>>().unwrap() {
         Access::Borrow => {
             let view = part.view::<Unaligned<i32>, IxDyn>().unwrap();
@@ -229,6 +251,49 @@ fn a_part_in_memory_is_borrowed_with_its_strides() {
         npz.array("c-stored").unwrap().select(s![..;-2, 1..4]).unwrap().view().unwrap();
     assert_eq!((part.strides(), part.as_ptr()), (&[-16, 1][..], &raw const whole[(5, 1)]));
     assert_eq!(part.map(|value| value.get()), ndarray::array![[41, 42, 43], [25, 26, 27], [9, 10, 11]]);
+}
+
+#[test]
+fn consecutive_bytes_in_memory_are_borrowed_and_others_copied() {
+    let array = Array::from_shape_vec((6, 8), (0..48).collect::<Vec<i32>>()).unwrap();
+    let bytes = archive(&array.into_dyn());
+    let npz = Npz::new(&bytes).unwrap();
+    let is_borrowed = |key: &str, index: &str| {
+        matches!(npz.array(key).unwrap().select_str(index).unwrap().bytes().unwrap(), Cow::Borrowed(_))
+    };
+    for (key, index) in [("c-stored", ":"), ("c-stored", "2:5"), ("c-stored", "3, 1:4"), ("f-stored", ":, 2:3")] {
+        assert!(is_borrowed(key, index), "{key} {index}");
+    }
+    for (key, index) in [("c-stored", "::-1"), ("c-stored", ":, 1:4"), ("f-stored", "3"), ("c-deflated", "2:5")] {
+        assert!(!is_borrowed(key, index), "{key} {index}");
+    }
+    let turned = npz.array("f-stored").unwrap().in_order(Order::C);
+    assert!(matches!(turned.bytes().unwrap(), Cow::Owned(_)));
+}
+
+#[test]
+fn an_array_that_is_loaded_is_read_once_and_checked() {
+    let array = Array1::from_iter(0..100_000_u32);
+    let mut w = NpzWriter::stream(Vec::new());
+    w.add_with("deflated", &array, npzmap::MemberOptions::new().deflate(1)).unwrap();
+    w.add("stored", &array).unwrap();
+    let mut bytes = w.finish().unwrap();
+    let npz = Npz::new(Counting::new(bytes.clone())).unwrap();
+    for key in ["deflated", "stored"] {
+        let loaded = npz.array(key).unwrap().load().unwrap();
+        npz.source().taken();
+        for start in [0, 50_000, 99_999] {
+            let part: Array1<u32> = loaded.rows(start..start + 1).unwrap().read().unwrap();
+            assert_eq!(part[0] as usize, start, "{key}");
+        }
+        assert_eq!(npz.source().taken(), [], "{key}");
+    }
+    let stored = npz.array("stored").unwrap().data_offset().unwrap() as usize;
+    bytes[stored + 399_999] ^= 1;
+    let npz = Npz::new(Counting::new(bytes)).unwrap();
+    let error = npz.array("stored").unwrap().rows(0..1).unwrap().load().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Checksum { .. }), "{error}");
+    assert_eq!(error.member(), Some("stored"));
 }
 
 #[test]
@@ -344,4 +409,20 @@ fn a_large_part_streams_block_by_block() {
             assert_eq!(turned.t(), expected, "{key} {index}");
         }
     }
+}
+
+/// Bytes and shape need no array of ndarray, which multiplies the lengths of all axes.
+#[test]
+fn a_sub_array_without_elements_has_a_shape_whatever_its_other_axes_are() {
+    let most = i32::MAX;
+    let descr = format!("[('a', '<i4'), ('b', '<f4', (0, {most}, {most}, {most}))]");
+    let npy = Npy::new(crate::forge::npy(&descr, "(3,)", &[0; 12])).unwrap();
+    let field = npy.array().unwrap().field("b").unwrap();
+    assert_eq!((field.shape().len(), field.len(), field.reader().unwrap().left()), (5, 0, 0));
+    for refused in [field.view::<f32, IxDyn>().map(drop), field.read::<f32, IxDyn>().map(drop)] {
+        assert!(matches!(refused.unwrap_err().kind(), ErrorKind::ShapeOverflow { .. }));
+    }
+    let strided = field.strided::<f32, IxDyn>().map(drop).unwrap_err();
+    assert!(matches!(strided.kind(), ErrorKind::ShapeOverflow { .. }), "{strided}");
+    assert!(field.access::<f32>().is_err());
 }

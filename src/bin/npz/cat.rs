@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use npzmap::{Dtype, ErrorKind, Header};
+use npzmap::{Dtype, Header, NpyArray};
 
 use crate::args::Reading;
 use crate::budget::Decoding;
@@ -58,10 +58,12 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let input = Input::open(&options.file, &options.reading)?;
     let entry = input.entry(&options.file, options.key.as_deref())?;
+    // What is passed on as it is need not be an array that can be read.
+    let array = if options.csv || options.raw || console.terminal { entry.try_array()? } else { None };
     let mut out: Box<dyn Write> = Box::new(console.out());
     if console.terminal {
-        if !options.csv && (is_array(&entry)? || has_nul(&entry, &options.decoding)?) {
-            let csv = if is_array(&entry)? { ", or use --csv" } else { "" };
+        if !options.csv && (array.is_some() || has_nul(&entry, &options.decoding)?) {
+            let csv = if array.is_some() { ", or use --csv" } else { "" };
             let text = format!("binary data is not written to a terminal; redirect it{csv}");
             return Err(Failure::new(Code::Usage, text));
         }
@@ -69,21 +71,16 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     }
     options.decoding.count(&entry, 1)?;
     let progress = Progress::new([entry.size()]);
-    match (options.csv, options.raw) {
-        (true, _) => write_csv(&entry, &options.reading, options.header, &mut out, &progress)?,
-        (_, true) if is_array(&entry)? => write_raw(&entry, &options.reading, &mut out, &progress)?,
+    match array {
+        Some(array) if options.csv => {
+            write_csv(&entry, &array, &options.reading, options.header, &mut out, &progress)?;
+        }
+        Some(array) if options.raw => write_raw(&entry, &array, &options.reading, &mut out, &progress)?,
+        None if options.csv => drop(entry.array()?), // says that it is none
         _ => entry.copy_to(&mut out, |bytes| progress.add(bytes))?,
     }
     out.flush()?;
     Ok(Problems::default())
-}
-
-fn is_array(entry: &Entry<'_>) -> Result<bool> {
-    match entry.header() {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// What tells other bytes from text.
@@ -107,9 +104,15 @@ fn has_nul(entry: &Entry<'_>, decoding: &Decoding) -> Result<bool> {
     Ok(nul.0)
 }
 
-fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut dyn Write, progress: &Progress) -> Result<()> {
-    in_c_order(entry, reading, |header, elements| {
-        let mut left = header.nbytes();
+fn write_raw(
+    entry: &Entry<'_>,
+    array: &NpyArray<'_>,
+    reading: &Reading,
+    out: &mut dyn Write,
+    progress: &Progress,
+) -> Result<()> {
+    in_c_order(entry, array, reading, |elements| {
+        let mut left = array.nbytes();
         let mut block = vec![0; BLOCK.min(left)];
         while left > 0 {
             let count = block.len().min(left);
@@ -125,14 +128,15 @@ fn write_raw(entry: &Entry<'_>, reading: &Reading, out: &mut dyn Write, progress
 /// An array of at most two dimensions, row by row.
 pub(crate) fn write_csv(
     entry: &Entry<'_>,
+    array: &NpyArray<'_>,
     reading: &Reading,
     names: bool,
     out: &mut dyn Write,
     progress: &Progress,
 ) -> Result<()> {
-    check_csv(entry)?;
-    let header = entry.header()?;
-    let across = columns_count(&header);
+    check_csv(entry, array)?;
+    let header = array.header();
+    let across = columns_count(header);
     if names && (across > NAMED || values(header.dtype()).1 > LONGEST) {
         let text = format!("{}: {across} columns are too many to name", entry.key());
         return Err(Failure::new(Code::Unsupported, text));
@@ -142,7 +146,7 @@ pub(crate) fn write_csv(
         let items = if header.shape().len() == 2 { across } else { 1 };
         reading.check(&entry.key(), items.saturating_mul(header.dtype().item_size()))?;
     }
-    in_c_order(entry, reading, |header, elements| {
+    in_c_order(entry, array, reading, |elements| {
         let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(out);
         if names {
             csv.write_record(columns(header, &entry.key())).map_err(output)?;
@@ -156,8 +160,8 @@ pub(crate) fn write_csv(
 }
 
 /// Whether an array has a form as CSV.
-pub(crate) fn check_csv(entry: &Entry<'_>) -> Result<()> {
-    let (header, key) = (entry.header()?, entry.key());
+pub(crate) fn check_csv(entry: &Entry<'_>, array: &NpyArray<'_>) -> Result<()> {
+    let (header, key) = (array.header(), entry.key());
     let dimensions = header.shape().len();
     if dimensions > 2 || (dimensions == 2 && !matches!(header.dtype(), Dtype::Scalar(_))) {
         let text = format!("{key}: CSV has two dimensions, the array of {} has {dimensions}", header.dtype());

@@ -1,6 +1,6 @@
 //! Two arrays element by element, block by block: how many differ, and by how much.
 
-use npzmap::{ByteOrder, Dtype, Header, Kind, Order, Scalar};
+use npzmap::{ByteOrder, Dtype, Header, Kind, NpyArray, Order, Scalar};
 use serde_json::Value;
 
 use crate::args::Reading;
@@ -93,31 +93,25 @@ pub(crate) fn comparable(a: &Dtype, b: &Dtype) -> bool {
 
 /// Compares arrays of equal shape and comparable dtypes.
 pub(crate) fn compare(
-    a: &Entry<'_>,
-    b: &Entry<'_>,
+    (a, array_a): (&Entry<'_>, &NpyArray<'_>),
+    (b, array_b): (&Entry<'_>, &NpyArray<'_>),
     reading: &Reading,
     tolerance: Tolerance,
     progress: &Progress,
 ) -> Result<Differences> {
-    let (header_a, header_b) = (a.header()?, b.header()?);
+    let (header_a, header_b) = (array_a.header(), array_b.header());
     let (size_a, size_b) = (header_a.dtype().item_size(), header_b.dtype().item_size());
     // An item of each is held.
     reading.check(&a.key(), size_a.saturating_add(size_b))?;
     let items = (BLOCK / size_a.max(size_b).max(1)).clamp(1, header_a.count().max(1));
     let blocks = &mut (a.zeroed(items * size_a)?, b.zeroed(items * size_b)?);
-    let mut run = |header_a: &Header, a: &mut dyn Pull, header_b: &Header, b: &mut dyn Pull| {
-        pairs((header_a, a), (header_b, b), blocks, tolerance, progress)
-    };
+    let mut run = |a: &mut dyn Pull, b: &mut dyn Pull| pairs((header_a, a), (header_b, b), blocks, tolerance, progress);
     let both = header_a.order() == Order::Fortran && header_b.order() == Order::Fortran;
-    if both || (is_c(&header_a) && is_c(&header_b)) {
+    if both || (is_c(header_a) && is_c(header_b)) {
         // The same order: as they lie.
-        return a.stream_elements(|header_a, stream_a| {
-            b.stream_elements(|header_b, stream_b| run(header_a, stream_a, header_b, stream_b))
-        });
+        return run(&mut array_a.reader()?, &mut array_b.reader()?);
     }
-    in_c_order(a, reading, |header_a, pull_a| {
-        in_c_order(b, reading, |header_b, pull_b| run(header_a, pull_a, header_b, pull_b))
-    })
+    in_c_order(a, array_a, reading, |a| in_c_order(b, array_b, reading, |b| run(a, b)))
 }
 
 fn pairs(

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use npzmap::{ErrorKind, Escaped, MemberOptions, NpyWriter, NpzWriter, ReadAt, Sink};
+use npzmap::{Escaped, MemberOptions, NpyWriter, NpzWriter, ReadAt, Sink};
 use serde::Serialize;
 
 use crate::args::{Reading, Writing};
@@ -179,14 +179,14 @@ fn to_tensors(options: &Options, input: &Input, select: &Select, read: Option<&R
         let key = entry.key().into_owned();
         // Names that are there twice, and the like.
         input.find(&key)?;
-        match entry.header() {
-            Ok(header) => match tensor_type(header.dtype(), options.bf16) {
-                _ if key == "__metadata__" => refused.push(format!("{key}: the format keeps this name for itself")),
-                Ok(tensor) => arrays.push(Outgoing { entry, header, tensor }),
-                Err(problem) => refused.push(format!("{key}: {problem}")),
-            },
-            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => refused.push(format!("{key}: no array")),
-            Err(error) => return Err(error.into()),
+        let Some(header) = entry.try_array()?.map(|array| array.header().clone()) else {
+            refused.push(format!("{key}: no array"));
+            continue;
+        };
+        match tensor_type(header.dtype(), options.bf16) {
+            _ if key == "__metadata__" => refused.push(format!("{key}: the format keeps this name for itself")),
+            Ok(tensor) => arrays.push(Outgoing { entry, header, tensor }),
+            Err(problem) => refused.push(format!("{key}: {problem}")),
         }
     }
     if !refused.is_empty() {
@@ -204,10 +204,11 @@ fn to_csv(options: &Options, input: &Input, select: &Select, read: Option<&ReadA
         (None, Some(one), None) => one,
         (key, ..) => input.entry(&options.input, key.as_deref())?,
     };
-    check_csv(&entry)?;
+    let array = entry.array()?;
+    check_csv(&entry, &array)?;
     options.decoding.count_written(&options.input, [entry.clone()])?;
     let progress = Progress::new([entry.size()]);
-    write_file(options, read, |out| write_csv(&entry, &options.reading, options.header, out, &progress))?;
+    write_file(options, read, |out| write_csv(&entry, &array, &options.reading, options.header, out, &progress))?;
     Ok(vec![entry.key().into_owned()])
 }
 

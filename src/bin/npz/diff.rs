@@ -1,11 +1,11 @@
 //! `npz diff`: what two archives do not have in common.
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::mem;
 use std::path::PathBuf;
 
-use npzmap::{ErrorKind, Escaped, Header};
+use npzmap::{Escaped, NpyArray};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -194,14 +194,22 @@ impl Comparison<'_> {
         let of_a = a.selected(select).map(|entry| {
             let verdict = a.find(&entry.key()).and_then(|_| match counterpart(a, b, &entry)? {
                 Some(other) => compare_entries(options, &entry, &other, &progress),
-                None => Ok(Verdict::differ(Row::new(&entry.key(), vec!["removed"], Some(side(&entry)?), None))),
+                None => Ok(Verdict::differ(Row::new(
+                    &entry.key(),
+                    vec!["removed"],
+                    (Some(side(&entry, entry.try_array()?.as_ref())), None),
+                ))),
             });
             (entry.key(), verdict.map(Some))
         });
         let of_b = b.selected(select).map(|entry| {
             let added = b.find(&entry.key()).and_then(|_| match counterpart(b, a, &entry)? {
                 Some(_) => Ok(None),
-                None => Ok(Some(Verdict::differ(Row::new(&entry.key(), vec!["added"], None, Some(side(&entry)?))))),
+                None => Ok(Some(Verdict::differ(Row::new(
+                    &entry.key(),
+                    vec!["added"],
+                    (None, Some(side(&entry, entry.try_array()?.as_ref()))),
+                )))),
             });
             (entry.key(), added)
         });
@@ -268,19 +276,9 @@ fn counterpart<'o>(one: &Input, other: &'o Input, entry: &Entry<'_>) -> Result<O
     Ok(alike)
 }
 
-/// Nothing if it is no array.
-fn header(entry: &Entry<'_>) -> Result<Option<Header>> {
-    match entry.header() {
-        Ok(header) => Ok(Some(header)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn side(entry: &Entry<'_>) -> Result<Side> {
-    let header = header(entry)?;
-    let dtype = header.as_ref().map(|header| header.dtype().to_string());
-    Ok(Side { dtype, shape: header.map(|header| header.shape().to_vec()), size: entry.size() })
+fn side(entry: &Entry<'_>, array: Option<&NpyArray<'_>>) -> Side {
+    let dtype = array.map(|array| array.dtype().to_string());
+    Side { dtype, shape: array.map(|array| array.shape().to_vec()), size: entry.size() }
 }
 
 fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &Progress) -> Result<Verdict> {
@@ -290,8 +288,10 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
         return Ok(Verdict::Trusted);
     }
     let key = a.key();
-    let (Some(header_a), Some(header_b)) = (header(a)?, header(b)?) else {
-        let what = if side(a)?.dtype.is_some() == side(b)?.dtype.is_some() { "bytes" } else { "kind" };
+    let (array_a, array_b) = (a.try_array()?, b.try_array()?);
+    let sides = || (Some(side(a, array_a.as_ref())), Some(side(b, array_b.as_ref())));
+    let (Some(array_a), Some(array_b)) = (&array_a, &array_b) else {
+        let what = if array_a.is_some() == array_b.is_some() { "bytes" } else { "kind" };
         // By their bytes, or by what the archives say of them.
         let equal = what == "bytes" && same_bytes && {
             options.decoding.count(a, 1)?;
@@ -300,22 +300,22 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
         };
         return Ok(match equal {
             true => Verdict::Equal,
-            false => Verdict::differ(Row::new(&key, vec![what], Some(side(a)?), Some(side(b)?))),
+            false => Verdict::differ(Row::new(&key, vec![what], sides())),
         });
     };
     let mut what = Vec::new();
-    if header_a.dtype() != header_b.dtype() {
+    if array_a.dtype() != array_b.dtype() {
         what.push("dtype");
     }
-    if header_a.shape() != header_b.shape() {
+    if array_a.shape() != array_b.shape() {
         what.push("shape");
     }
     let mut compared = None;
-    if header_a.shape() == header_b.shape() && comparable(header_a.dtype(), header_b.dtype()) {
+    if array_a.shape() == array_b.shape() && comparable(array_a.dtype(), array_b.dtype()) {
         let tolerance = Tolerance { relative: options.rtol, absolute: options.atol, equal_nan: options.equal_nan };
         options.decoding.count(a, 1)?;
         options.decoding.count(b, 1)?;
-        let differences = compare(a, b, &options.reading, tolerance, progress)?;
+        let differences = compare((a, array_a), (b, array_b), &options.reading, tolerance, progress)?;
         if differences.elements > 0 {
             what.push("values");
         }
@@ -324,36 +324,32 @@ fn compare_entries(options: &Options, a: &Entry<'_>, b: &Entry<'_>, progress: &P
     if what.is_empty() {
         return Ok(Verdict::Equal);
     }
-    let row = Row::new(&key, what, Some(side(a)?), Some(side(b)?));
+    let row = Row::new(&key, what, sides());
     Ok(Verdict::differ(match compared {
-        Some(differences) => row.with(&differences, header_a.count()),
+        Some(differences) => row.with(&differences, array_a.len()),
         None => row,
     }))
 }
 
 /// Whether what is no array is the same, block by block.
 fn same_content(a: &Entry<'_>, b: &Entry<'_>) -> Result<bool> {
-    let (Entry::Member(a), Entry::Member(b)) = (a, b) else { return Ok(false) };
-    a.stream(|a| {
-        b.stream(|b| {
-            let (mut block_a, mut block_b) = (Vec::new(), Vec::new());
-            while a.left() > 0 && a.left() == b.left() {
-                let count = BLOCK.min(usize::try_from(a.left()).unwrap_or(BLOCK));
-                block_a.resize(count, 0);
-                block_b.resize(count, 0);
-                a.read_exact(&mut block_a)?;
-                b.read_exact(&mut block_b)?;
-                if block_a != block_b {
-                    return Ok(false);
-                }
-            }
-            Ok(a.left() == b.left())
-        })
-    })
+    let (mut a, mut b) = (a.reader()?, b.reader()?);
+    let (mut block_a, mut block_b) = (Vec::new(), Vec::new());
+    while a.left() > 0 && a.left() == b.left() {
+        let count = BLOCK.min(usize::try_from(a.left()).unwrap_or(BLOCK));
+        block_a.resize(count, 0);
+        block_b.resize(count, 0);
+        a.read_exact(&mut block_a)?;
+        b.read_exact(&mut block_b)?;
+        if block_a != block_b {
+            return Ok(false);
+        }
+    }
+    Ok(a.left() == b.left())
 }
 
 impl Row {
-    fn new(key: &str, what: Vec<&'static str>, a: Option<Side>, b: Option<Side>) -> Self {
+    fn new(key: &str, what: Vec<&'static str>, (a, b): (Option<Side>, Option<Side>)) -> Self {
         Row { key: key.into(), what, a, b, elements: None, count: None, max_abs: None, max_rel: None }
     }
 

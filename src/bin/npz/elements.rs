@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::iter;
 use std::rc::Rc;
 
-use npzmap::{Header, Order, Stream};
+use npzmap::{Header, Npy, NpyArray, Order};
 
 use crate::args::Reading;
 use crate::exit::{Failure, Result};
-use crate::input::Entry;
+use crate::input::{BLOCK, Entry};
 
 /// Elements one after the other.
 pub(crate) trait Pull {
@@ -17,7 +18,7 @@ pub(crate) trait Pull {
     fn pull(&mut self, bytes: &mut [u8]) -> Result<()>;
 }
 
-impl Pull for Stream<'_> {
+impl<R: Read> Pull for R {
     fn pull(&mut self, bytes: &mut [u8]) -> Result<()> {
         Ok(self.read_exact(bytes)?)
     }
@@ -39,39 +40,33 @@ pub(crate) fn is_c(header: &Header) -> bool {
 /// Lends the elements in C order, in the file's byte order. Every element is read from the file once.
 pub(crate) fn in_c_order<T>(
     entry: &Entry<'_>,
+    array: &NpyArray<'_>,
     reading: &Reading,
-    work: impl FnOnce(&Header, &mut dyn Pull) -> Result<T>,
+    work: impl FnOnce(&mut dyn Pull) -> Result<T>,
 ) -> Result<T> {
-    let header = entry.header()?;
-    if is_c(&header) || header.dtype().has_object() || header.nbytes() == 0 {
-        return entry.stream_elements(|header, stream| work(header, stream));
+    let header = array.header();
+    if is_c(header) || header.nbytes() == 0 {
+        // Rows may be short.
+        return work(&mut BufReader::with_capacity(BLOCK, array.reader()?));
     }
+    let limit = usize::try_from(reading.limit()).unwrap_or(HELD).min(HELD);
+    // Compressed, there is no other way than to hold all of it.
+    let Some(at) = array.data_offset().filter(|_| header.nbytes() > limit) else {
+        reading.check(&entry.key(), header.nbytes())?;
+        return work(&mut array.load()?.in_order(Order::C).reader()?);
+    };
     // Axes of one element say nothing.
     let shape: Vec<usize> = header.shape().iter().copied().filter(|length| *length != 1).collect();
     let item = header.dtype().item_size();
-    let limit = usize::try_from(reading.limit()).unwrap_or(HELD).min(HELD);
-    // Of a member of another size, the stream says what is wrong.
-    let is_whole = entry.crc32().is_none() || entry.size() == (header.preamble_size() + header.nbytes()) as u64;
-    // Compressed, there is no other way than to hold all of it.
-    if let Some(at) = entry.payload_offset()?.filter(|_| is_whole && header.nbytes() > limit) {
-        let checksum = Checksum::new(entry, &header, at)?;
-        let read = |from: usize, bytes: &mut [u8]| {
-            entry.read_exact_at(at + from as u64, bytes)?;
-            checksum.add(from, bytes);
-            Ok(())
-        };
-        let array = Array { entry, read: Rc::new(read), at: 0, shape, item };
-        let result = work(&header, &mut *array.turned(limit.max(LEAST_HELD))?)?;
-        return checksum.check().map(|()| result);
-    }
-    reading.check(&entry.key(), header.nbytes())?;
-    let bytes = entry.stream_elements(|header, stream| {
-        let mut bytes = entry.zeroed(header.nbytes())?;
-        stream.pull(&mut bytes).map(|()| bytes)
-    })?;
-    let all = Cell::new(bytes);
-    let block = shape[0];
-    work(&header, &mut Turned::new(entry, shape, item, block, Box::new(move |_, _| Ok(all.take()))))
+    let checksum = Checksum::new(entry, header, at)?;
+    let read = |from: usize, bytes: &mut [u8]| {
+        entry.read_exact_at(at + from as u64, bytes)?;
+        checksum.add(from, bytes);
+        Ok(())
+    };
+    let array = Array { entry, read: Rc::new(read), at: 0, shape, item };
+    let result = work(&mut *array.turned(limit.max(LEAST_HELD))?)?;
+    checksum.check().map(|()| result)
 }
 
 /// The CRC-32 of a member whose elements are read in any order, each once. That of all is the exclusive or of those of
@@ -134,7 +129,7 @@ impl<'e> Array<'e> {
     /// Its elements in C order, each of which is read once, while no more than `held` bytes are held. Where that would
     /// take reads of less than [`PIECE`], they are sorted by blocks of rows into a temporary file.
     fn turned(self, held: usize) -> Result<Box<dyn Pull + 'e>> {
-        let Array { entry, item, .. } = self;
+        let item = self.item;
         if self.shape.len() < 2 || item >= PIECE {
             return Ok(Box::new(Direct { array: self, position: 0 }));
         }
@@ -142,36 +137,44 @@ impl<'e> Array<'e> {
         let row = all / rows;
         // One half is for what is fetched, one for what is turned round.
         let block = (held / 2 / row).clamp(1, rows);
-        let shape = self.shape.clone();
         if row <= held / 2 && (block == rows || block * item >= PIECE) {
             let fetch = move |from: usize, count: usize| self.gather(from, count);
-            return Ok(Box::new(Turned::new(entry, shape, item, block, Box::new(fetch))));
+            return Ok(Box::new(Turned::new(rows, row, block, Box::new(fetch))));
         }
         let read = self.sorted(block, held / 2)?;
         if row <= held / 2 {
-            let fetch = move |from: usize, count: usize| {
-                let mut bytes = entry.zeroed(count * row)?;
-                read(from * row, &mut bytes).map(|()| bytes)
-            };
-            return Ok(Box::new(Turned::new(entry, shape, item, block, Box::new(fetch))));
+            let fetch = move |from: usize, count: usize| self.rows(count, |bytes| read(from * row, bytes));
+            return Ok(Box::new(Turned::new(rows, row, block, Box::new(fetch))));
         }
         // Each row is an array of an axis less.
-        let row = Array { read, at: 0, shape: shape[1..].to_vec(), ..self };
+        let row = Array { read, at: 0, shape: self.shape[1..].to_vec(), ..self };
         Ok(Box::new(Rows { row, held, now: None, left: 0 }))
     }
 
+    /// So many rows, whose bytes are read by this.
+    fn rows(&self, count: usize, read: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Npy<Vec<u8>>> {
+        let dtype = format!("|V{}", self.item).parse()?;
+        let shape: Vec<usize> = iter::once(count).chain(self.shape.iter().skip(1).copied()).collect();
+        let header = Header::new(dtype, &shape, Order::Fortran)?;
+        let mut file = header.to_bytes();
+        let start = file.len();
+        self.entry.resize(&mut file, start + header.nbytes())?;
+        read(&mut file[start..])?;
+        Ok(Npy::new(file)?)
+    }
+
     /// Some rows, as they lie: each column's part, one after the other.
-    fn gather(&self, from: usize, count: usize) -> Result<Vec<u8>> {
+    fn gather(&self, from: usize, count: usize) -> Result<Npy<Vec<u8>>> {
         let (column, part) = (self.shape[0] * self.item, count * self.item);
-        let mut bytes = self.entry.zeroed(self.nbytes() / self.shape[0] * count)?;
-        if part == column {
-            (self.read)(self.at, &mut bytes)?;
-            return Ok(bytes);
-        }
-        for (number, part) in bytes.chunks_exact_mut(part).enumerate() {
-            (self.read)(self.at + number * column + from * self.item, part)?;
-        }
-        Ok(bytes)
+        self.rows(count, |bytes| {
+            if part == column {
+                return (self.read)(self.at, bytes);
+            }
+            bytes
+                .chunks_exact_mut(part)
+                .enumerate()
+                .try_for_each(|(number, part)| (self.read)(self.at + number * column + from * self.item, part))
+        })
     }
 
     /// A temporary file with the elements by blocks of rows, each as [`Array::gather`] has it. It is filled from
@@ -278,75 +281,49 @@ impl Pull for Rows<'_> {
 }
 
 /// Fetches rows, from one on so many, as [`Array::gather`] has them.
-type Fetch<'r> = Box<dyn Fn(usize, usize) -> Result<Vec<u8>> + 'r>;
+type Fetch<'r> = Box<dyn Fn(usize, usize) -> Result<Npy<Vec<u8>>> + 'r>;
 
 /// A Fortran array by blocks of rows, each turned round piece by piece.
 struct Turned<'r> {
-    entry: &'r Entry<'r>,
-    /// Axis 0 first.
-    shape: Vec<usize>,
-    item: usize,
+    rows: usize,
+    /// Bytes of one.
+    row: usize,
     fetch: Fetch<'r>,
     /// Rows that are fetched at once, and how many were.
     block: usize,
     fetched: usize,
-    /// What was fetched, with its number of rows, and how many of them were turned round.
-    held: Vec<u8>,
-    held_rows: usize,
+    /// What was fetched, and how many rows of it were turned round.
+    held: Option<Npy<Vec<u8>>>,
     turned_rows: usize,
     turned: Vec<u8>,
     position: usize,
 }
 
 impl<'r> Turned<'r> {
-    fn new(entry: &'r Entry<'r>, shape: Vec<usize>, item: usize, block: usize, fetch: Fetch<'r>) -> Self {
-        let (held, turned) = (Vec::new(), Vec::new());
-        let (fetched, held_rows, turned_rows, position) = (0, 0, 0, 0);
-        Turned { entry, shape, item, fetch, block, fetched, held, held_rows, turned_rows, turned, position }
+    fn new(rows: usize, row: usize, block: usize, fetch: Fetch<'r>) -> Self {
+        Turned { rows, row, fetch, block, fetched: 0, held: None, turned_rows: 0, turned: Vec::new(), position: 0 }
     }
 
     /// The next rows.
     fn turn(&mut self) -> Result<()> {
-        if self.turned_rows == self.held_rows {
-            let count = self.block.min(self.shape[0] - self.fetched);
-            // Not both at a time.
-            self.held = Vec::new();
-            self.held = (self.fetch)(self.fetched, count)?;
-            self.fetched += count;
-            (self.held_rows, self.turned_rows) = (count, 0);
-        }
-        let inner: usize = self.shape[1..].iter().product();
-        let rows = (TURNED / (inner * self.item)).clamp(1, self.held_rows - self.turned_rows);
-        self.turned.clear();
-        self.entry.reserve(&mut self.turned, rows * inner * self.item)?;
-        // Axis 0 is the fastest in the file, the last axis here.
-        let lengths = &self.shape[1..];
-        let strides = lengths.iter().scan(self.held_rows, |stride, length| {
-            let this = *stride;
-            *stride *= length;
-            Some(this)
-        });
-        let strides: Vec<usize> = strides.collect();
-        let last = lengths.len() - 1;
-        let mut index = vec![0; last];
-        for row in self.turned_rows..self.turned_rows + rows {
-            for _ in 0..inner / lengths[last] {
-                let base = index.iter().zip(&strides).fold(row, |at, (i, stride)| at + i * stride);
-                for i in 0..lengths[last] {
-                    let start = (base + i * strides[last]) * self.item;
-                    self.turned.extend_from_slice(&self.held[start..start + self.item]);
-                }
-                for (i, length) in index.iter_mut().zip(lengths).rev() {
-                    *i += 1;
-                    if *i < *length {
-                        break;
-                    }
-                    *i = 0;
-                }
+        let held = match self.held.take() {
+            Some(held) => held,
+            None => {
+                let count = self.block.min(self.rows - self.fetched);
+                self.turned_rows = 0;
+                self.fetched += count;
+                (self.fetch)(self.fetched - count, count)?
             }
-        }
+        };
+        let array = held.array()?;
+        let (first, all) = (self.turned_rows, array.shape().first().copied().unwrap_or(0));
+        let rows = (TURNED / self.row).clamp(1, all - first);
+        self.turned = array.rows(first..first + rows)?.in_order(Order::C).bytes()?.into_owned();
         self.turned_rows += rows;
         self.position = 0;
+        drop(array);
+        // Not two blocks at a time.
+        self.held = (self.turned_rows < all).then_some(held);
         Ok(())
     }
 }

@@ -114,8 +114,9 @@ impl From<Error> for Failure {
 }
 
 impl From<io::Error> for Failure {
+    /// An error of the library that a reader gave is what it was; others are those of what is printed.
     fn from(error: io::Error) -> Self {
-        Failure::Output(error)
+        error.downcast().map_or_else(Failure::Output, Failure::Archive)
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn explain(kind: &ErrorKind) -> String {
             format!("{count} items of 0 bytes have no values; `npz ls` lists dtype and shape")
         }
         ErrorKind::InvalidElement { index, element } => format!("element {index} is no valid {element}"),
+        ErrorKind::NoSuchField { field, dtype } => format!("no field '{field}' in {dtype:.400}"),
         ErrorKind::NotRegularFile { found } => format!("{found}, not a regular file"),
         ErrorKind::NotAnArchive { size } => {
             format!("no ZIP end record in its {size} bytes: not an .npz archive, or cut off")

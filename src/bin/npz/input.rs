@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use npzmap::{
-    Access, Error, ErrorKind, Escaped, Header, Layout, Member, Method, Npy, Npz, OpenOptions, ReadAt, Source, Stream,
+    Error, ErrorKind, Escaped, Header, Member, Method, Npy, NpyArray, Npz, OpenOptions, ReadAt, Reader, Source,
 };
 
 use crate::args::Reading;
@@ -149,10 +149,36 @@ impl<'a> Entry<'a> {
         }
     }
 
-    pub(crate) fn header(&self) -> npzmap::Result<Header> {
+    /// The array, found and with its header parsed: what commands work on.
+    pub(crate) fn array(&self) -> npzmap::Result<NpyArray<'a>> {
         match self {
-            Entry::Member(member) => member.header(),
-            Entry::Plain(plain) => plain.npy.header(),
+            Entry::Member(member) => member.array(),
+            Entry::Plain(plain) => plain.npy.array(),
+        }
+    }
+
+    /// `None` for other content than an array.
+    pub(crate) fn try_array(&self) -> npzmap::Result<Option<NpyArray<'a>>> {
+        match self.array() {
+            Ok(array) => Ok(Some(array)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The content, with the header of an array.
+    pub(crate) fn reader(&self) -> npzmap::Result<Reader<'a>> {
+        match self {
+            Entry::Member(member) => member.reader(),
+            Entry::Plain(plain) => plain.npy.reader(),
+        }
+    }
+
+    /// Where content begins that is no array, if it is stored.
+    pub(crate) fn content_offset(&self) -> npzmap::Result<Option<u64>> {
+        match self {
+            Entry::Member(member) => member.payload_offset(),
+            Entry::Plain(_) => Ok(None),
         }
     }
 
@@ -249,61 +275,22 @@ impl<'a> Entry<'a> {
         }
     }
 
-    pub(crate) fn payload_offset(&self) -> npzmap::Result<Option<u64>> {
-        match self {
-            Entry::Member(member) => member.payload_offset(),
-            Entry::Plain(plain) => Ok(Some(plain.npy.header()?.preamble_size() as u64)),
-        }
-    }
-
-    pub(crate) fn access_in_map(&self) -> npzmap::Result<Access> {
-        match self {
-            Entry::Member(member) => member.access_in_map(),
-            Entry::Plain(plain) => plain.npy.access_in_map(),
-        }
-    }
-
-    pub(crate) fn layout(&self) -> npzmap::Result<Layout> {
-        match self {
-            Entry::Member(member) => member.layout(),
-            Entry::Plain(plain) => plain.npy.layout(),
-        }
-    }
-
-    pub(crate) fn stream_elements<T, E: From<Error>>(
-        &self,
-        work: impl FnOnce(&Header, &mut Stream<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        match self {
-            Entry::Member(member) => member.stream_elements(work),
-            Entry::Plain(plain) => plain.npy.stream_elements(work),
-        }
-    }
-
-    /// Passes the whole content on, block by block, and checks it against its CRC-32.
+    /// Passes the whole content on, block by block, and checks it against its CRC-32. It is passed on to the end if that
+    /// is wrong.
     pub(crate) fn copy_to(&self, out: &mut impl Write, each: impl Fn(u64)) -> Result<()> {
-        let mut block = vec![0; BLOCK.min(usize::try_from(self.size()).unwrap_or(BLOCK))];
-        let mut left = self.size();
-        let mut pass = |read: &mut dyn FnMut(&mut [u8]) -> Result<()>| {
-            while left > 0 {
-                let count = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                read(&mut block[..count])?;
-                out.write_all(&block[..count])?;
-                each(count as u64);
-                left -= count as u64;
-            }
-            Ok(())
-        };
-        match self {
-            Entry::Member(member) => member.stream(|stream| pass(&mut |block| Ok(stream.read_exact(block)?))),
-            Entry::Plain(_) => {
-                let mut at = 0;
-                pass(&mut |block| {
-                    self.read_exact_at(at, block)?;
-                    at += block.len() as u64;
-                    Ok(())
-                })
-            }
+        let mut reader = self.reader()?;
+        let mut block = vec![0; BLOCK.min(usize::try_from(reader.left()).unwrap_or(BLOCK))];
+        while reader.left() > 0 {
+            let (left, read) = (reader.left(), reader.read(&mut block).map_err(Error::from));
+            let count = match &read {
+                Err(error) if matches!(error.kind(), ErrorKind::Checksum { .. }) => left as usize,
+                Err(_) => 0,
+                Ok(count) => *count,
+            };
+            out.write_all(block.get(..count).unwrap_or_default())?;
+            read?;
+            each(count as u64);
         }
+        Ok(())
     }
 }

@@ -25,6 +25,7 @@ mod ls;
 mod man;
 mod pack;
 mod parse;
+mod part;
 mod place;
 mod plot;
 mod progress;

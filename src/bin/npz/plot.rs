@@ -14,8 +14,8 @@ use crate::args::{Reading, Writing};
 use crate::budget::Decoding;
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
-use crate::input::{Entry, Input};
-use crate::show::part::Part;
+use crate::input::Input;
+use crate::part::Part;
 use paint::Depth;
 use picture::{Form, Numbers};
 
@@ -113,46 +113,18 @@ pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let target = target(options)?;
     let read = options.output.as_ref().and_then(|target| Writing::reads(&options.file, target));
     let input = Input::open(&options.file, &options.reading)?;
-    let (entry, slice) = match (&input, &options.key, &options.slice) {
-        (Input::Plain(_), Some(_), Some(_)) => {
-            return Err(Failure::new(
-                Code::Usage,
-                format!("{}: a plain .npy file has no keys: FILE [SLICE]", options.file.display()),
-            ));
-        }
-        (Input::Plain(_), slice, None) => (input.entry(&options.file, None)?, slice),
-        (_, key, slice) => (input.entry(&options.file, key.as_deref())?, slice),
-    };
-    entry.access_in_map()?; // refuses pickled objects
-    let header = entry.header()?;
-    let content;
-    let part = match (&entry, entry.payload_offset()?) {
-        (_, Some(offset)) => Part::stored(&header, &entry, offset),
-        (Entry::Member(member), None) => {
-            options.decoding.count(&entry, 1)?;
-            content = member.bytes()?;
-            Part::held(&header, &entry, &content)
-        }
-        (Entry::Plain(_), None) => return Err(Failure::new(Code::Unreadable, "no elements")),
-    };
-    let key = entry.key();
-    let wrong = |text: String| Failure::new(Code::Usage, format!("{}: {key}: {text}", options.file.display()));
-    let part = match &options.field {
-        Some(path) => part.field(path).map_err(wrong)?,
-        None => part,
-    };
-    let part = match slice {
-        Some(slice) => part.take(slice).map_err(wrong)?,
-        None => part,
-    };
-    let (shape, dtype) = (part.shape(), part.dtype());
+    let part = (options.key.as_deref(), options.slice.as_deref(), options.field.as_deref());
+    let mut part = Part::of(&input, &options.file, part)?;
+    part.decode(&options.decoding, false)?;
+    let (key, slice) = (part.entry.key(), part.slice);
+    let (shape, dtype) = (part.array.shape(), part.array.dtype());
     let lengths: Vec<_> = shape.iter().map(usize::to_string).collect();
     let mut title = key.clone().into_owned();
     title.extend(options.field.iter().map(|field| format!(".{field}")));
     title.extend(slice.iter().map(|slice| format!("[{}]", slice.trim().trim_start_matches('[').trim_end_matches(']'))));
     let title = format!("{title}  {dtype} ({}{})", lengths.join(", "), if shape.len() == 1 { "," } else { "" });
     let text = Text { title: Escaped(&title).to_string() };
-    let numbers = Numbers::new(part, options.bf16);
+    let numbers = Numbers::new(part.array.clone(), options.bf16);
     let unsupported =
         |text: String| Failure::new(Code::Unsupported, format!("{}: {key}: {text}", options.file.display()));
     let numbers = numbers.map_err(unsupported)?;

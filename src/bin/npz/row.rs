@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use clap::ValueEnum;
-use npzmap::{Access, Error, ErrorKind, Escaped, Layout, Method, Order};
+use npzmap::{Access, Error, Escaped, Method, NpyArray, Order};
 use serde::Serialize;
 
 use crate::console::{Console, Style};
@@ -118,20 +118,19 @@ impl Row {
     }
 
     fn look(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
-        match entry.layout() {
-            Ok(layout) => self.describe(&layout),
-            Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => {
+        match entry.try_array()? {
+            Some(array) => self.describe(&array),
+            None => {
                 self.kind = "bytes";
-                self.payload_offset = entry.payload_offset()?;
+                self.payload_offset = entry.content_offset()?;
             }
-            Err(error) => return Err(error),
         }
         self.alignment = self.payload_offset.map(alignment);
         Ok(())
     }
 
-    fn describe(&mut self, layout: &Layout) {
-        let header = layout.header();
+    fn describe(&mut self, array: &NpyArray<'_>) {
+        let header = array.header();
         self.dtype = Some(header.dtype().to_string());
         self.shape = Some(header.shape().to_vec());
         self.order = Some(match header.order() {
@@ -141,15 +140,15 @@ impl Row {
         self.nbytes = Some(header.nbytes() as u64);
         self.version = Some(header.version());
         self.mendable = header.dtype().is_native() || header.count() == 0;
-        self.payload_offset = layout.payload_offset();
-        match layout.access_in_map() {
-            Some(Access::Borrow) => self.access = Some("borrow"),
-            Some(Access::Copy(reason)) => {
+        self.payload_offset = array.data_offset();
+        match array.access_in_map() {
+            Ok(Access::Borrow) => self.access = Some("borrow"),
+            Ok(Access::Copy(reason)) => {
                 self.access = Some("copy");
                 self.reason = Some(reason.as_str());
             }
             // It can be taken in no way.
-            None => self.reason = Some("object"),
+            Err(_) => self.reason = Some("object"),
         }
     }
 

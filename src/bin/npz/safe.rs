@@ -98,7 +98,9 @@ pub(crate) fn write(mut arrays: Vec<Outgoing<'_>>, out: &mut dyn Write, reading:
 }
 
 fn write_elements(array: &Outgoing<'_>, out: &mut dyn Write, reading: &Reading, progress: &Progress) -> Result<()> {
-    in_c_order(&array.entry, reading, |header, elements| {
+    let header = &array.header;
+    // Not held since its header was looked at: a decoder would be open for each.
+    in_c_order(&array.entry, &array.entry.array()?, reading, |elements| {
         let Some(scalar) = header.dtype().as_scalar() else { return Ok(()) };
         let size = scalar.item_size();
         // The parts of a complex number are swapped each.

@@ -1,26 +1,22 @@
 //! `npz show`: values, as NumPy prints them.
 
-mod field;
 mod float;
 mod format;
-mod gather;
-mod index;
 mod items;
 mod json;
 mod natural;
 mod nothing;
-pub(crate) mod part;
 mod print;
 mod quoted;
 pub(crate) mod real;
 mod value;
 
-use std::borrow::Cow;
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use npzmap::{Dtype, Escaped, Header, Kind};
+use npzmap::ndarray::{ArrayView, ArrayViewMut, Dimension, IxDyn, ShapeError, Slice, SliceInfoElem};
+use npzmap::{Dtype, Escaped, Kind, Order};
 use serde::Serialize;
 
 use crate::args::Reading;
@@ -28,9 +24,8 @@ use crate::budget::Decoding;
 use crate::console::Console;
 use crate::exit::{Code, Failure, Problems, Result};
 use crate::input::{Entry, Input};
+use crate::part::Part;
 use format::{Among, Format};
-use gather::{Elements, Place};
-use index::Index;
 use items::Items;
 use print::{Layout, Shown};
 
@@ -76,60 +71,17 @@ const MOST_ITEMS: usize = 1 << 24;
 
 pub(crate) fn run(options: &Options, console: &Console) -> Result<Problems> {
     let input = Input::open(&options.file, &options.reading)?;
-    let (entry, slice) = match (&input, &options.key, &options.slice) {
-        // What would be the key is the slice: a plain file has no keys.
-        (Input::Plain(_), Some(_), Some(_)) => {
-            return Err(usage(options, "a plain .npy file has no keys: FILE [SLICE]"));
-        }
-        (Input::Plain(_), slice, None) => (input.entry(&options.file, None)?, slice),
-        (_, key, slice) => (input.entry(&options.file, key.as_deref())?, slice),
-    };
-    entry.access_in_map()?; // refuses pickled objects
-    let header = entry.header()?;
-    let content;
-    let place = match (&entry, entry.payload_offset()?) {
-        (_, Some(offset)) => Place::Stored { offset },
-        (Entry::Member(member), None) => {
-            options.decoding.count(&entry, 1)?;
-            content = member.bytes()?;
-            Place::Held { content: &content, offset: header.preamble_size() }
-        }
-        (Entry::Plain(_), None) => return Err(usage(options, "no elements")),
-    };
-    let key = entry.key();
-    let key = matches!(entry, Entry::Member(_)).then_some(&*key);
-    show(options, console, key, slice.as_deref(), &header, &Elements { entry: &entry, place })?;
+    let part = (options.key.as_deref(), options.slice.as_deref(), options.field.as_deref());
+    show(options, console, Part::of(&input, &options.file, part)?)?;
     Ok(Problems::default())
 }
 
-fn usage(options: &Options, text: &str) -> Failure {
-    Failure::new(Code::Usage, format!("{}: {text}", options.file.display()))
-}
-
-fn show(
-    options: &Options,
-    console: &Console,
-    key: Option<&str>,
-    slice: Option<&str>,
-    header: &Header,
-    elements: &Elements<'_>,
-) -> Result<()> {
-    let wrong = |text: String| match key {
-        Some(key) => usage(options, &format!("{key}: {text}")),
-        None => usage(options, &text),
-    };
-    let (mut view, mut dtype) = field::whole(header);
-    if let Some(path) = &options.field {
-        let found = field::field(&view, dtype, path);
-        (view, dtype) = found.ok_or_else(|| wrong(format!("no field '{path}': {}", field::names(dtype))))?;
-    }
-    if let Some(slice) = slice {
-        let index: Index = slice.parse().map_err(wrong)?;
-        view = view.take(&index).map_err(wrong)?;
-    }
-    let shape = view.shape();
-    let count = view.count().unwrap_or(usize::MAX);
-    let summary = !options.json && print::is_large(&shape);
+fn show(options: &Options, console: &Console, mut part: Part<'_>) -> Result<()> {
+    let key = part.entry.key();
+    let key = matches!(part.entry, Entry::Member(_)).then_some(&*key);
+    let (shape, count, dtype) = (part.array.shape().to_vec(), part.array.len(), part.array.dtype().clone());
+    let (shape, dtype) = (&shape[..], &dtype);
+    let summary = !options.json && print::is_large(shape);
     let shown: Vec<Shown> = shape.iter().map(|length| Shown::new(*length, summary)).collect();
     let (places, lists) = nothing::places(&shown);
     let size = dtype.item_size();
@@ -149,7 +101,7 @@ fn show(
             return Err(Failure::new(Code::Unreadable, format!("{}: {text}", options.file.display())));
         }
     }
-    let bytes = if count > 0 { elements.gather(&view, size, &shown)? } else { Cow::default() };
+    let bytes = if count > 0 { gather(&mut part, &options.decoding, &shown)? } else { Vec::new() };
 
     let mut out = console.out();
     if options.json {
@@ -158,16 +110,18 @@ fn show(
             file: options.file.to_string_lossy().into(),
             key,
             dtype: dtype.to_string(),
-            shape: &shape,
-            values: json::Nested { shape: &shape, bytes: &bytes, dtype },
+            shape,
+            values: json::Nested { shape, bytes: &bytes, dtype },
         };
         crate::json::write(&mut out, &document)?;
     } else if shape.is_empty() {
         // On a terminal a text must not do more than be read.
         let terminal = console.terminal;
+        // An integer for each axis takes an element, and not an array without axes.
+        let element = part.slice.is_some_and(|slice| !slice.contains("...") && !slice.contains("Ellipsis"));
         let text = crate::text::from_fn(|f| match terminal {
-            true => alone(&bytes, dtype, view.element, &mut Harmless(f)),
-            false => alone(&bytes, dtype, view.element, f),
+            true => alone(&bytes, dtype, element, &mut Harmless(f)),
+            false => alone(&bytes, dtype, element, f),
         });
         write!(out, "{text}")?;
     } else if count == 0 {
@@ -176,10 +130,45 @@ fn show(
         let items = Items::new(&bytes, shown.iter().map(|axis| axis.count()).product(), dtype);
         let format = Format::new(&items, Among::Array);
         let element = |index: usize, out: &mut dyn fmt::Write| format.write(items.get(index), out);
-        write!(out, "{}", Layout { shape: &shape, summary, element: &element })?;
+        write!(out, "{}", Layout { shape, summary, element: &element })?;
     }
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+/// The items that are shown, in C order. Of an axis that is cut, each end is taken by itself.
+fn gather(part: &mut Part<'_>, decoding: &Decoding, shown: &[Shown]) -> Result<Vec<u8>> {
+    let cut = shown.iter().filter(|axis| axis.gap().is_some()).count();
+    part.decode(decoding, cut == 0 && part.array.order() == Order::C)?;
+    if cut == 0 {
+        let mut bytes = part.entry.zeroed(part.array.nbytes())?;
+        part.array.in_order(Order::C).reader()?.read_exact(&mut bytes)?;
+        return Ok(bytes);
+    }
+    let item = part.array.dtype().item_size();
+    let bytes_of = |lengths: &mut dyn Iterator<Item = usize>| IxDyn(&lengths.chain([item]).collect::<Vec<_>>());
+    let shape = bytes_of(&mut shown.iter().map(|axis| axis.count()));
+    let mut bytes = part.entry.zeroed(shape.size())?;
+    let mut all = ArrayViewMut::from_shape(shape, &mut bytes).map_err(internal)?;
+    for corner in 0..1_usize << cut {
+        let mut cuts = 0;
+        let ends = shown.iter().map(|axis| {
+            let last = corner >> cuts & 1 == 1;
+            cuts += usize::from(axis.gap().is_some());
+            axis.end(last)
+        });
+        let ends: Vec<Slice> = ends.collect();
+        let index: Vec<SliceInfoElem> = ends.iter().map(|end| (*end).into()).collect();
+        let corner = part.array.select(index)?.in_order(Order::C);
+        let items = corner.bytes()?;
+        let items = ArrayView::from_shape(bytes_of(&mut corner.shape().iter().copied()), &items).map_err(internal)?;
+        all.slice_each_axis_mut(|axis| ends.get(axis.axis.index()).copied().unwrap_or(Slice::from(..))).assign(&items);
+    }
+    Ok(bytes)
+}
+
+fn internal(error: ShapeError) -> Failure {
+    Failure::new(Code::Unreadable, error.to_string())
 }
 
 /// Writes one value: an element, or an array without axes.

@@ -10,7 +10,7 @@ mod scan;
 use std::io::Write;
 use std::path::PathBuf;
 
-use npzmap::{ErrorKind, Header};
+use npzmap::{ErrorKind, Header, Method, NpyArray};
 use rayon::prelude::*;
 
 use crate::args::Reading;
@@ -164,32 +164,40 @@ type Found<E = Failure> = Result<(Header, Vec<Report>), E>;
 
 /// What is looked at side by side: arrays, and together their columns, and the bytes of their headers, unless one has more.
 struct Batch<'a> {
-    entries: Vec<Entry<'a>>,
+    found: Vec<Looked<'a>>,
     columns: usize,
     headers: usize,
+    decoders: usize,
 }
+
+/// An entry, and its array or what is wrong with it.
+type Looked<'a> = (Entry<'a>, npzmap::Result<NpyArray<'a>>);
 
 impl<'a> Batch<'a> {
     const ENTRIES: usize = 256;
     const COLUMNS: usize = 4096;
     const HEADERS: usize = 1 << 20;
+    /// A compressed array has a decoder open.
+    const DECODERS: usize = 64;
 
     fn new() -> Self {
-        Batch { entries: Vec::new(), columns: 0, headers: 0 }
+        Batch { found: Vec::new(), columns: 0, headers: 0, decoders: 0 }
     }
 
-    fn add(&mut self, entry: Entry<'a>, bf16: bool) {
+    fn add(&mut self, looked: Looked<'a>, bf16: bool) {
         // What is wrong is said when the figures are asked for.
-        if let Ok(header) = entry.header() {
-            self.columns += columns(&header, bf16).map_or(0, |columns| columns.len());
-            self.headers += header.preamble_size();
+        if let (_, Ok(array)) = &looked {
+            self.columns += columns(array.header(), bf16).map_or(0, |columns| columns.len());
+            self.headers += array.header().preamble_size();
+            self.decoders += usize::from(array.method() != Method::Stored);
         }
-        self.entries.push(entry);
+        self.found.push(looked);
     }
 
     fn is_full(&self) -> bool {
-        let Batch { entries, columns, headers } = self;
-        entries.len() >= Batch::ENTRIES || *columns >= Batch::COLUMNS || *headers >= Batch::HEADERS
+        let Batch { found, columns, headers, decoders } = self;
+        let is_long = found.len() >= Batch::ENTRIES || *decoders >= Batch::DECODERS;
+        is_long || *columns >= Batch::COLUMNS || *headers >= Batch::HEADERS
     }
 }
 
@@ -198,9 +206,13 @@ impl Stat<'_> {
     /// side by side.
     fn each(&self, problems: &mut Problems, mut work: impl FnMut(&str, Found<String>) -> Result<()>) -> Result<()> {
         let (Wanted { path, keys }, input) = (self.file, self.input);
-        let mut entries: Box<dyn Iterator<Item = Result<Entry<'_>>>> = match keys {
-            None => Box::new(input.selected(self.select).filter(|entry| !is_no_array(entry)).map(Ok)),
-            Some(keys) => Box::new(keys.iter().map(|key| input.entry(path, Some(key)))),
+        fn look(entry: Entry<'_>) -> Looked<'_> {
+            let array = entry.array();
+            (entry, array)
+        }
+        let mut entries: Box<dyn Iterator<Item = Result<Looked<'_>>>> = match keys {
+            None => Box::new(input.selected(self.select).map(look).filter(|looked| !is_no_array(looked)).map(Ok)),
+            Some(keys) => Box::new(keys.iter().map(|key| input.entry(path, Some(key)).map(look))),
         };
         loop {
             let mut batch = Batch::new();
@@ -211,24 +223,24 @@ impl Stat<'_> {
                 problems
                     .survive(self.console, entry)?
                     .into_iter()
-                    .for_each(|entry| batch.add(entry, self.options.bf16));
+                    .for_each(|looked| batch.add(looked, self.options.bf16));
             }
             if is_last {
                 return Ok(());
             }
-            let batch = batch.entries;
-            let progress = Progress::new(batch.iter().map(|entry| entry.size().saturating_mul(self.passes())));
-            let wide = |entry: &Entry<'_>| entry.header().is_ok_and(|header| is_wide(entry, &header));
+            let batch = batch.found;
+            let progress = Progress::new(batch.iter().map(|(entry, _)| entry.size().saturating_mul(self.passes())));
             // One after the other, so that the same ones are refused for any number of threads.
-            let refused = |entry| self.options.decoding.count(entry, self.passes()).err();
+            let refused = |(entry, _): &Looked<'_>| self.options.decoding.count(entry, self.passes()).err();
             let refused: Vec<Option<Failure>> = batch.iter().map(refused).collect();
-            let small = |(entry, refused): (&Entry<'_>, Option<Failure>)| match refused {
-                Some(failure) => Some(Err(failure)),
-                None => (!wide(entry)).then(|| self.figures(entry, &progress)),
+            let small = |((entry, array), refused): (&Looked<'_>, Option<Failure>)| match (refused, array) {
+                (Some(failure), _) => Some(Err(failure)),
+                (None, Ok(array)) => (!is_wide(array)).then(|| self.figures(entry, array, &progress)),
+                (None, Err(_)) => None,
             };
             let found: Vec<Option<Found>> = batch.par_iter().zip(refused).map(small).collect();
-            for (entry, found) in batch.iter().zip(found) {
-                let found = found.unwrap_or_else(|| self.figures(entry, &progress));
+            for ((entry, array), found) in batch.into_iter().zip(found) {
+                let found = found.unwrap_or_else(|| self.figures(&entry, &array?, &progress));
                 let reports = match found {
                     Err(failure) => {
                         let text = failure.to_string();
@@ -251,36 +263,36 @@ impl Stat<'_> {
         if self.options.no_histogram { 1 } else { 2 }
     }
 
-    fn figures(&self, entry: &Entry<'_>, progress: &Progress) -> Found {
+    fn figures(&self, entry: &Entry<'_>, array: &NpyArray<'_>, progress: &Progress) -> Found {
         let reading = &self.options.reading;
-        entry.access_in_map()?; // refuses pickled objects
-        let header = entry.header()?;
-        let Some(columns) = columns(&header, self.options.bf16) else {
+        array.access_in_map()?; // refuses pickled objects
+        let header = array.header();
+        let Some(columns) = columns(header, self.options.bf16) else {
             let text = format!("{}: more fields than there are figures for; `npz show --field` has each", entry.key());
             return Err(Failure::new(Code::Unsupported, text));
         };
         let figures = match header.dtype().item_size() {
             // 200 bytes of header can declare any number of them.
-            0 => columns.iter().map(|column| without_bytes(column, &header)).collect(),
-            _ => scan(entry, &header, reading, progress, &FiguresOf(&columns))?,
+            0 => columns.iter().map(|column| without_bytes(column, header)).collect(),
+            _ => scan(entry, array, reading, progress, &FiguresOf(&columns))?,
         };
         let mut reports: Vec<Report> = Vec::new();
         for (column, figures) in columns.iter().zip(figures) {
-            reports.push(Report::new(&header, column.clone(), figures));
+            reports.push(Report::new(header, column.clone(), figures));
         }
         if self.options.no_histogram {
-            return Ok((header, reports));
+            return Ok((header.clone(), reports));
         }
         let bins =
             |report: &Report| report.bounds().map(|(least, most)| Bins::new(least, most, self.options.bins as usize));
         let bins: Vec<_> = reports.iter().map(bins).collect();
         if bins.iter().any(Option::is_some) {
-            let counts = scan(entry, &header, reading, progress, &CountsOf(&columns, &bins))?;
+            let counts = scan(entry, array, reading, progress, &CountsOf(&columns, &bins))?;
             for ((report, bins), counts) in reports.iter_mut().zip(bins).zip(counts) {
                 report.histogram = bins.map(|bins| (bins, counts));
             }
         }
-        Ok((header, reports))
+        Ok((header.clone(), reports))
     }
 
     fn rows<W: Write>(&self, table: &mut Table<'_, W>, problems: &mut Problems) -> Result<()> {
@@ -320,8 +332,8 @@ impl Stat<'_> {
     }
 }
 
-fn is_no_array(entry: &Entry<'_>) -> bool {
-    entry.header().is_err_and(|error| matches!(error.kind(), ErrorKind::NotAnArray))
+fn is_no_array((_, array): &Looked<'_>) -> bool {
+    array.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::NotAnArray))
 }
 
 fn without_bytes(column: &Column, header: &Header) -> Figures {

@@ -1,15 +1,16 @@
 //! One member: every departure of its headers, its content and its elements. What is large is read by several threads.
 
+use std::io::Read;
 use std::ops::Range;
 
 use crc32fast::Hasher;
-use npzmap::{Error, ErrorKind, Header, Method, Source, Verify};
+use npzmap::{Error, ErrorKind, Header, Method, NpyArray, Source, Verify};
 use rayon::prelude::*;
 
 use super::Fault;
 use super::values::Values;
 use crate::args::Reading;
-use crate::exit::{Code, Failure};
+use crate::exit::Code;
 use crate::input::{Entry, zeroed};
 use crate::progress::Progress;
 
@@ -19,9 +20,8 @@ const PART: u64 = 16 << 20;
 pub(super) fn inspect(entry: &Entry<'_>, quick: bool, reading: &Reading, progress: &Progress) -> Vec<Fault> {
     let key = entry.key();
     let fault = |error: &Error| Fault::of(&key, error);
-    let header = match entry.header() {
-        Ok(header) => Some(header),
-        Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => None,
+    let array = match entry.try_array() {
+        Ok(array) => array,
         Err(error) => {
             let verify = if quick { Verify::Never } else { Verify::Always };
             let faults: Vec<_> = match entry {
@@ -32,11 +32,14 @@ pub(super) fn inspect(entry: &Entry<'_>, quick: bool, reading: &Reading, progres
             return faults;
         }
     };
-    let offset = entry.payload_offset().ok().flatten();
+    let (header, offset) = match &array {
+        Some(array) => (Some(array.header()), array.data_offset()),
+        None => (None, entry.content_offset().ok().flatten()),
+    };
     let mut faults = Vec::new();
-    if let Some(header) = &header {
-        let (dtype, count) = (header.dtype(), header.count());
-        if let Err(error) = entry.access_in_map() {
+    if let Some(array) = &array {
+        let (dtype, count) = (array.dtype(), array.len());
+        if let Err(error) = array.access_in_map() {
             faults.push(fault(&error)); // pickled objects
         } else if dtype.item_size() == 0 && count > 0 {
             let error = ErrorKind::ZeroSizedItems { count }.into();
@@ -46,22 +49,20 @@ pub(super) fn inspect(entry: &Entry<'_>, quick: bool, reading: &Reading, progres
     if quick {
         return faults;
     }
-    let mut values = Values::new(header.as_ref());
+    let mut values = Values::new(header);
     if let Err(failure) = reading.check(&key, values.unit()) {
         // The content is still held against its CRC.
         let problem = failure.to_string();
         faults.push(Fault { member: Some(key.to_string()), rule: Some("L5"), offset, problem, code: Code::Found });
         values = Values::new(None);
     }
-    let checked = match (offset, header.as_ref()) {
-        (Some(offset), header) if entry.method() == Method::Stored => {
-            check_stored(entry, offset, header, &mut values, progress)
-        }
-        _ => check_decoded(entry, &mut values, progress),
+    let checked = match offset {
+        Some(offset) if entry.method() == Method::Stored => check_stored(entry, offset, header, &mut values, progress),
+        _ => check_decoded(entry, array.as_ref(), &mut values, progress),
     };
     if let Err(error) = checked {
         // The CRC is of everything behind the local header.
-        let start = offset.map(|offset| offset - preamble(header.as_ref()).min(offset));
+        let start = offset.map(|offset| offset - preamble(header).min(offset));
         faults.push(Fault { offset: error.offset().or(start), ..fault(&error) });
     }
     for (bad, kind) in values.found() {
@@ -129,23 +130,23 @@ fn read(entry: &Entry<'_>, range: Range<u64>, values: &mut Values, progress: &Pr
     Ok(crc)
 }
 
-fn check_decoded(entry: &Entry<'_>, values: &mut Values, progress: &Progress) -> Result<(), Error> {
-    if values.is_empty() {
-        let passed = entry.copy_to(&mut std::io::sink(), |bytes| progress.add(bytes));
-        return match passed {
-            Err(Failure::Archive(error)) => Err(error),
-            _ => Ok(()),
-        };
+fn check_decoded(
+    entry: &Entry<'_>,
+    array: Option<&NpyArray<'_>>,
+    values: &mut Values,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let mut reader = match array {
+        Some(array) if !array.dtype().has_object() => array.reader()?,
+        _ => entry.reader()?,
+    };
+    let mut block = zeroed(values.block(reader.left()))?;
+    while reader.left() > 0 {
+        let count = block.len().min(usize::try_from(reader.left()).unwrap_or(usize::MAX));
+        let block = &mut block[..count];
+        reader.read_exact(block)?;
+        values.look(block);
+        progress.add(count as u64);
     }
-    entry.stream_elements(|_, stream| {
-        let mut block = zeroed(values.block(stream.left()))?;
-        while stream.left() > 0 {
-            let count = block.len().min(usize::try_from(stream.left()).unwrap_or(usize::MAX));
-            let block = &mut block[..count];
-            stream.read_exact(block)?;
-            values.look(block);
-            progress.add(count as u64);
-        }
-        Ok::<_, Error>(())
-    })
+    Ok(())
 }

@@ -59,10 +59,6 @@ impl Values {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.leaves.is_empty()
-    }
-
     pub(super) fn unit(&self) -> usize {
         self.unit
     }

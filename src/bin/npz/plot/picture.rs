@@ -1,11 +1,12 @@
 //! What is drawn, whatever it is drawn on: made from the elements, in as many pieces as there is room for.
 
-use std::ops::Range;
+use std::io::Read;
 
-use npzmap::{Dtype, Kind};
+use npzmap::{Dtype, Kind, NpyArray, Order};
 
 use crate::exit::{Code, Failure, Result};
-use crate::show::part::Part;
+use crate::input::zeroed;
+use crate::progress::Progress;
 use crate::stat::{Bins, Column, Scratch, extremes, general, rounded};
 
 /// The values of a picture, and what has to be said about them.
@@ -125,20 +126,23 @@ pub(super) struct Room {
     pub(super) bins: usize,
 }
 
-/// Takes the range of each axis, and the values.
-type Values<'w> = &'w mut dyn FnMut(&[Range<usize>], &[f64]);
+/// Takes the number of the first value, and the values.
+type Values<'w> = &'w mut dyn FnMut(usize, &[f64]);
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 1 << 20;
 
 /// Numbers of an array.
 pub(super) struct Numbers<'a> {
-    part: Part<'a>,
+    array: NpyArray<'a>,
     column: Column,
     shape: Vec<usize>,
 }
 
 impl<'a> Numbers<'a> {
     /// The words say why it has none.
-    pub(super) fn new(part: Part<'a>, bf16: bool) -> Result<Self, String> {
-        let dtype = part.dtype();
+    pub(super) fn new(array: NpyArray<'a>, bf16: bool) -> Result<Self, String> {
+        let dtype = array.dtype();
         let scalar = match dtype {
             Dtype::Scalar(scalar) => *scalar,
             Dtype::Record(_) => return Err("records are not drawn; --field takes one of their fields".into()),
@@ -154,8 +158,8 @@ impl<'a> Numbers<'a> {
             }
             _ => return Err(format!("{scalar} has no numbers to draw; `npz stat` has figures of it")),
         }
-        let shape = part.shape();
-        Ok(Numbers { part, column, shape })
+        let shape = array.shape().to_vec();
+        Ok(Numbers { array, column, shape })
     }
 
     fn is_byte(&self) -> bool {
@@ -174,7 +178,7 @@ impl<'a> Numbers<'a> {
     pub(super) fn picture(&self, form: Form, room: Room) -> Result<Picture> {
         let usage = |text: String| Err(Failure::new(Code::Usage, text));
         let shape = format!("{:?}", self.shape);
-        if self.part.count().is_none_or(|count| count == 0) {
+        if self.array.is_empty() {
             return usage(format!("there is nothing to draw in an array of shape {shape}"));
         }
         match (form, &self.shape[..]) {
@@ -193,11 +197,53 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// Lends the items block by block, with the number of the first, in the order of the array.
+    fn blocks(&self, mut work: impl FnMut(usize, &[u8])) -> Result<()> {
+        let item = self.array.dtype().item_size().max(1);
+        let mut reader = self.array.reader()?;
+        let progress = Progress::new([reader.left()]);
+        let mut block = zeroed((BLOCK / item).max(1).min(self.array.len()) * item)?;
+        let mut first = 0;
+        while first < self.array.len() {
+            let count = (self.array.len() - first).min(block.len() / item);
+            let items = block.get_mut(..count * item).unwrap_or_default();
+            reader.read_exact(items)?;
+            work(first, items);
+            progress.add(items.len() as u64);
+            first += count;
+        }
+        Ok(())
+    }
+
+    /// The index along each axis of one element after the other, in the order of the array, from one on.
+    fn indices(&self, mut first: usize) -> impl FnMut() -> [usize; 3] {
+        let mut axes: Vec<(usize, usize)> = self.shape.iter().copied().take(3).enumerate().collect();
+        if self.array.order() == Order::C {
+            axes.reverse();
+        }
+        let mut next = [0; 3];
+        for (axis, length) in &axes {
+            next[*axis] = first % length;
+            first /= length;
+        }
+        move || {
+            let this = next;
+            for (axis, length) in &axes {
+                next[*axis] += 1;
+                if next[*axis] < *length {
+                    break;
+                }
+                next[*axis] = 0;
+            }
+            this
+        }
+    }
+
     /// Lends the values block by block, absolute ones of complex numbers; dates and times that are none are NaN.
     fn values(&self, work: Values<'_>) -> Result<()> {
         let (mut values, mut wholes) = (Vec::new(), Vec::new());
         let kind = self.column.scalar.kind();
-        self.part.blocks(&mut |ranges, items| {
+        self.blocks(|first, items| {
             match kind {
                 Kind::Float | Kind::Void => drop(self.column.reals(items, &mut values)),
                 Kind::Complex => {
@@ -216,8 +262,7 @@ impl<'a> Numbers<'a> {
                     }));
                 }
             }
-            work(ranges, &values);
-            Ok(())
+            work(first, &values);
         })
     }
 
@@ -235,10 +280,7 @@ impl<'a> Numbers<'a> {
         let bins = Bins::new(least, most, room.bins);
         let mut counts = vec![0; room.bins];
         let mut scratch = Scratch::default();
-        self.part.blocks(&mut |_, items| {
-            bins.add(&self.column, items, &mut scratch, &mut counts);
-            Ok(())
-        })?;
+        self.blocks(|_, items| bins.add(&self.column, items, &mut scratch, &mut counts))?;
         let mut notes = self.notes(left_out);
         notes.insert(0, format!("{} values in {} bins", counts.iter().sum::<u64>(), room.bins));
         Ok(Picture::new(Data::Bars { edges: bins.edges().collect(), counts }, notes))
@@ -261,8 +303,7 @@ impl<'a> Numbers<'a> {
         let width = length.div_ceil(room.columns.max(1));
         let mut buckets: Vec<Option<(f64, f64)>> = vec![None; length.div_ceil(width)];
         let mut left_out = 0;
-        self.values(&mut |ranges, values| {
-            let start = ranges.first().map_or(0, |range| range.start);
+        self.values(&mut |start, values| {
             for (index, value) in values.iter().enumerate() {
                 if !value.is_finite() {
                     left_out += 1;
@@ -286,19 +327,16 @@ impl<'a> Numbers<'a> {
         let (rows, columns) = (shape.0.div_ceil(tall), shape.1.div_ceil(wide));
         let mut sums = vec![(0.0_f64, 0_u64); rows * columns];
         let mut left_out = 0;
-        self.values(&mut |ranges, values| {
-            let [down, across] = ranges else { return };
-            let mut values = values.iter();
-            for row in down.clone() {
-                for column in across.clone() {
-                    let Some(value) = values.next() else { return };
-                    if !value.is_finite() {
-                        left_out += 1;
-                    } else if let Some((mean, count)) = sums.get_mut(row / tall * columns + column / wide) {
-                        *count += 1;
-                        // A sum of huge numbers would not be one.
-                        *mean += value / *count as f64 - *mean / *count as f64;
-                    }
+        self.values(&mut |first, values| {
+            let mut next = self.indices(first);
+            for value in values {
+                let [row, column, _] = next();
+                if !value.is_finite() {
+                    left_out += 1;
+                } else if let Some((mean, count)) = sums.get_mut(row / tall * columns + column / wide) {
+                    *count += 1;
+                    // A sum of huge numbers would not be one.
+                    *mean += value / *count as f64 - *mean / *count as f64;
                 }
             }
         })?;
@@ -316,24 +354,22 @@ impl<'a> Numbers<'a> {
         let side = shape.0.div_ceil(room.rows.max(1)).max(shape.1.div_ceil(room.columns.max(1)));
         let (rows, columns) = (shape.0.div_ceil(side), shape.1.div_ceil(side));
         let mut sums = vec![([0_u64; 4], 0_u64); rows * columns];
-        self.part.blocks(&mut |ranges, items| {
-            let [down, across, depth @ ..] = ranges else { return Ok(()) };
-            let depth = depth.first().cloned().unwrap_or(0..1);
-            let mut items = items.iter();
-            for row in down.clone() {
-                for column in across.clone() {
-                    let cell = sums.get_mut(row / side * columns + column / side);
-                    let Some((sum, count)) = cell else { continue };
-                    for (channel, value) in depth.clone().zip(&mut items) {
-                        if let Some(sum) = sum.get_mut(channel) {
-                            *sum += u64::from(*value);
-                        }
-                        // Once for each pixel, wherever blocks divide it.
-                        *count += u64::from(channel == 0);
+        self.blocks(|first, items| {
+            let mut next = self.indices(first);
+            let (mut pixel, mut cell) = ([usize::MAX; 2], 0);
+            for value in items {
+                let [row, column, channel] = next();
+                if pixel != [row, column] {
+                    (pixel, cell) = ([row, column], row / side * columns + column / side);
+                }
+                if let Some((sum, count)) = sums.get_mut(cell) {
+                    if let Some(sum) = sum.get_mut(channel) {
+                        *sum += u64::from(*value);
                     }
+                    // Once for each pixel, wherever blocks divide it.
+                    *count += u64::from(channel == 0);
                 }
             }
-            Ok(())
         })?;
         let cells = sums.into_iter().map(|(sum, count)| {
             let [red, green, blue, opaque] = sum.map(|sum| ((sum + count / 2) / count.max(1)) as u8);

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use npzmap::ndarray::Slice;
+
 use crate::shape;
 
 /// More elements than this are summarised.
@@ -33,9 +35,13 @@ impl Shown {
         if self.cut { 2 * EDGE } else { self.length }
     }
 
-    /// Indices that follow on each other are shown in groups of so many.
-    pub(super) fn side_by_side(self) -> usize {
-        if self.cut { EDGE } else { self.length }
+    /// One of its ends, or all of it: of the axis as well as of those that are shown of it.
+    pub(super) fn end(self, last: bool) -> Slice {
+        match (self.cut, last) {
+            (false, _) => Slice::from(..),
+            (true, false) => Slice::from(..EDGE as isize),
+            (true, true) => Slice::from(-(EDGE as isize)..),
+        }
     }
 
     /// The number of the one before which some are left out.

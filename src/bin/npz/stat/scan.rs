@@ -1,13 +1,14 @@
 //! Passes over the elements of an array: blocks of a fixed size, merged in the order of the file, so that what comes out
 //! is the same for any number of threads.
 
+use std::io::Read;
 use std::ops::Range;
 
-use npzmap::Header;
+use npzmap::{Header, NpyArray};
 use rayon::prelude::*;
 
 use crate::args::Reading;
-use crate::exit::{Failure, Result};
+use crate::exit::Result;
 use crate::input::Entry;
 use crate::progress::Progress;
 
@@ -47,43 +48,37 @@ impl Sizes {
     }
 }
 
-/// Where the elements lie, if they are in the file as they are.
-fn stored(entry: &Entry<'_>, header: &Header) -> Result<Option<u64>> {
-    let whole = (header.preamble_size() + header.nbytes()) as u64;
-    Ok(entry.payload_offset()?.filter(|_| entry.size() == whole))
-}
-
 /// Whether its blocks are worth a thread each.
-pub(super) fn is_wide(entry: &Entry<'_>, header: &Header) -> bool {
+pub(super) fn is_wide(array: &NpyArray<'_>) -> bool {
     const WIDE: usize = 8 * TASK;
-    header.nbytes() >= WIDE && stored(entry, header).is_ok_and(|offset| offset.is_some())
+    array.nbytes() >= WIDE && array.data_offset().is_some()
 }
 
 /// Passes over an array. Its bytes are held against their CRC-32 as well.
 pub(super) fn scan<P: Pass>(
     entry: &Entry<'_>,
-    header: &Header,
+    array: &NpyArray<'_>,
     reading: &Reading,
     progress: &Progress,
     pass: &P,
 ) -> Result<P::Found> {
+    let header = array.header();
     let sizes = Sizes::of(header);
     reading.check(&entry.key(), sizes.task.min(header.nbytes()))?;
     let mut found = pass.begin();
-    let Some(offset) = stored(entry, header)?.filter(|_| header.nbytes() > 0) else {
-        return entry.stream_elements(|header, stream| {
-            let mut bytes = entry.zeroed(sizes.task.min(header.nbytes()))?;
-            let (mut left, mut scratch) = (header.nbytes(), P::Scratch::default());
-            while left > 0 {
-                let count = bytes.len().min(left);
-                let bytes = bytes.get_mut(..count).unwrap_or_default();
-                stream.read_exact(bytes).map_err(Failure::from)?;
-                pass.merge(&mut found, task(pass, bytes, sizes.block, &mut scratch));
-                progress.add(count as u64);
-                left -= count;
-            }
-            Ok(found)
-        });
+    let Some(offset) = array.data_offset().filter(|_| header.nbytes() > 0) else {
+        let mut reader = array.reader()?;
+        let mut bytes = entry.zeroed(sizes.task.min(header.nbytes()))?;
+        let (mut left, mut scratch) = (header.nbytes(), P::Scratch::default());
+        while left > 0 {
+            let count = bytes.len().min(left);
+            let bytes = bytes.get_mut(..count).unwrap_or_default();
+            reader.read_exact(bytes)?;
+            pass.merge(&mut found, task(pass, bytes, sizes.block, &mut scratch));
+            progress.add(count as u64);
+            left -= count;
+        }
+        return Ok(found);
     };
     let mut crc = entry.preamble_crc32(header, offset)?;
     let starts: Vec<usize> = (0..header.nbytes()).step_by(sizes.task).collect();
