@@ -57,11 +57,13 @@ fn copy(c: &mut Criterion) {
     let mut group = c.benchmark_group("copy");
     group.throughput(Throughput::Bytes(BYTES as u64)).sample_size(20);
     let native = plain("<f4", &[COUNT], Order::C, 1);
-    let bytes = native.payload().unwrap().bytes();
+    let bytes = native.array().unwrap().bytes().unwrap();
     group.bench_function("memcpy into new memory", |b| b.iter(|| bytes.to_vec()));
     group.bench_function("read", |b| b.iter(|| native.read::<f32, Ix1>().unwrap()));
     let mut array = Array1::<f32>::ones(COUNT);
-    group.bench_function("read_into", |b| b.iter(|| native.read_into(black_box(array.view_mut())).unwrap()));
+    group.bench_function("read_into", |b| {
+        b.iter(|| native.array().unwrap().read_into(black_box(array.view_mut())).unwrap())
+    });
     let view = native.view::<Unaligned<f32>, Ix1>().unwrap();
     group.bench_function("to_aligned", |b| b.iter(|| view.to_aligned()));
     for (name, dtype) in [("swap, 2 bytes", ">u2"), ("swap, 4 bytes", ">f4"), ("swap, 8 bytes", ">f8")] {
@@ -75,21 +77,29 @@ fn copy(c: &mut Criterion) {
     let columns = plain("<f4", &square, Order::Fortran, 1);
     group.bench_function("Fortran order", |b| b.iter(|| columns.read::<f32, Ix2>().unwrap()));
     let mut rows = Array2::<f32>::ones((square[0], square[1]));
-    group.bench_function("Fortran order into C order", |b| b.iter(|| columns.read_into(rows.view_mut()).unwrap()));
+    group.bench_function("Fortran order into C order", |b| {
+        b.iter(|| columns.array().unwrap().read_into(rows.view_mut()).unwrap())
+    });
     let mut across = Array2::<f32>::ones((square[0], square[1]).f());
     let c_order = plain("<f4", &square, Order::C, 1);
-    group.bench_function("C order into Fortran order", |b| b.iter(|| c_order.read_into(across.view_mut()).unwrap()));
+    group.bench_function("C order into Fortran order", |b| {
+        b.iter(|| c_order.array().unwrap().read_into(across.view_mut()).unwrap())
+    });
     let mut wide = Array2::<f32>::ones((COUNT, 2));
     let narrow = plain("<f4", &[COUNT, 1], Order::C, 1);
     group.bench_function("into one column of two", |b| {
-        b.iter(|| narrow.read_into(wide.slice_mut(s![.., ..1])).unwrap());
+        b.iter(|| narrow.array().unwrap().read_into(wide.slice_mut(s![.., ..1])).unwrap());
     });
-    group.bench_function("all rows", |b| b.iter(|| native.read_rows::<f32, Ix1>(0..COUNT).unwrap()));
+    group.bench_function("all rows", |b| {
+        b.iter(|| native.array().unwrap().rows(0..COUNT).unwrap().read::<f32, Ix1>().unwrap())
+    });
     let swapped = plain(">f4", &[COUNT], Order::C, 1);
-    group.bench_function("all rows, swapped", |b| b.iter(|| swapped.read_rows::<f32, Ix1>(0..COUNT).unwrap()));
+    group.bench_function("all rows, swapped", |b| {
+        b.iter(|| swapped.array().unwrap().rows(0..COUNT).unwrap().read::<f32, Ix1>().unwrap())
+    });
     group.throughput(Throughput::Bytes(BYTES as u64 / 2));
     group.bench_function("half of the rows of Fortran order", |b| {
-        b.iter(|| columns.read_rows::<f32, Ix2>(0..square[0] / 2).unwrap());
+        b.iter(|| columns.array().unwrap().rows(0..square[0] / 2).unwrap().read::<f32, Ix2>().unwrap());
     });
     group.finish();
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, ArrayD, ArrayView, Ix2, IxDyn};
 use npzmap::num_complex::{Complex32, Complex64};
-use npzmap::{Access, AnyArray, Dtype, Element, Kind, Mapping, Member, Npz, NpzWriter, Save, Unaligned, Visitor};
+use npzmap::{Access, AnyArray, Dtype, Element, Kind, Mapping, NpyArray, Npz, NpzWriter, Save, Unaligned, Visitor};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -106,9 +106,9 @@ fn compare(path: &Path, key: &str) -> Result<[String; 5]> {
         }
     }
     let npz = map(path)?;
-    let member = npz.member(key)?;
-    let offset = member.payload_offset()?.unwrap_or_default();
-    let lends = match member.access::<f32>()? {
+    let array = npz.array(key)?;
+    let offset = array.data_offset().unwrap_or_default();
+    let lends = match array.access::<f32>()? {
         Access::Borrow => "borrowed".into(),
         Access::Copy(reason) => reason.as_str().to_owned(),
     };
@@ -125,31 +125,30 @@ fn map(path: &Path) -> Result<Npz<Mapping>> {
 fn take(path: &Path, key: &str) -> Result<()> {
     println!("{} ({})", path.display(), resident());
     let npz = timed("open", || map(path))?;
-    let member = timed("look up", || Ok(npz.member(key)?))?;
-    let header = timed("header", || Ok(member.header()?))?;
-    println!("{key}: {} {:?}, {} bytes", header.dtype(), header.shape(), header.nbytes());
+    let array = timed("look up", || Ok(npz.array(key)?))?;
+    println!("{key}: {} {:?}, {} bytes", array.dtype(), array.shape(), array.nbytes());
 
-    let first = match kind_and_size(header.dtype()) {
-        (Kind::Bool, _) => borrow_or_copy_plain::<bool>(&member)?,
-        (Kind::Int, 1) => borrow_or_copy_plain::<i8>(&member)?,
-        (Kind::Int, 2) => borrow_or_copy::<i16>(&member)?,
-        (Kind::Int, 4) => borrow_or_copy::<i32>(&member)?,
-        (Kind::Int, 8) => borrow_or_copy::<i64>(&member)?,
-        (Kind::UInt, 1) => borrow_or_copy_plain::<u8>(&member)?,
-        (Kind::UInt, 2) => borrow_or_copy::<u16>(&member)?,
-        (Kind::UInt, 4) => borrow_or_copy::<u32>(&member)?,
-        (Kind::UInt, 8) => borrow_or_copy::<u64>(&member)?,
+    let first = match kind_and_size(array.dtype()) {
+        (Kind::Bool, _) => borrow_or_copy_plain::<bool>(&array)?,
+        (Kind::Int, 1) => borrow_or_copy_plain::<i8>(&array)?,
+        (Kind::Int, 2) => borrow_or_copy::<i16>(&array)?,
+        (Kind::Int, 4) => borrow_or_copy::<i32>(&array)?,
+        (Kind::Int, 8) => borrow_or_copy::<i64>(&array)?,
+        (Kind::UInt, 1) => borrow_or_copy_plain::<u8>(&array)?,
+        (Kind::UInt, 2) => borrow_or_copy::<u16>(&array)?,
+        (Kind::UInt, 4) => borrow_or_copy::<u32>(&array)?,
+        (Kind::UInt, 8) => borrow_or_copy::<u64>(&array)?,
         #[cfg(feature = "half")]
-        (Kind::Float, 2) => borrow_or_copy::<half::f16>(&member)?,
-        (Kind::Float, 4) => borrow_or_copy::<f32>(&member)?,
-        (Kind::Float, 8) => borrow_or_copy::<f64>(&member)?,
-        (Kind::Complex, 8) => borrow_or_copy::<Complex32>(&member)?,
-        (Kind::Complex, 16) => borrow_or_copy::<Complex64>(&member)?,
+        (Kind::Float, 2) => borrow_or_copy::<half::f16>(&array)?,
+        (Kind::Float, 4) => borrow_or_copy::<f32>(&array)?,
+        (Kind::Float, 8) => borrow_or_copy::<f64>(&array)?,
+        (Kind::Complex, 8) => borrow_or_copy::<Complex32>(&array)?,
+        (Kind::Complex, 16) => borrow_or_copy::<Complex64>(&array)?,
         // What ml_dtypes calls bfloat16 arrives as two bytes of no kind; in a checkpoint they are hardly anything else.
         #[cfg(feature = "half")]
-        (Kind::Void, 2) => borrow_or_copy_as_bf16(&member)?,
+        (Kind::Void, 2) => borrow_or_copy::<half::bf16>(&array.reinterpret::<half::bf16>()?)?,
         // Text, dates, records: values that a Rust program makes of its own.
-        _ => timed("copy: text, dates and records become values", || Ok(member.read_any()?))?.visit(First),
+        _ => timed("copy: text, dates and records become values", || Ok(array.read_any()?))?.visit(First),
     };
     println!("first element: {first} ({})", resident());
     Ok(())
@@ -160,35 +159,20 @@ fn kind_and_size(dtype: &Dtype) -> (Kind, usize) {
 }
 
 /// Borrows the array if it lies right, borrows it unaligned if it does not, and copies it if it cannot be lent.
-fn borrow_or_copy<T: Element + bytemuck::Pod + Debug>(member: &Member<'_, Mapping>) -> Result<String> {
-    match (member.access::<T>()?, member.access::<Unaligned<T>>()?) {
+fn borrow_or_copy<T: Element + bytemuck::Pod + Debug>(array: &NpyArray<'_, Mapping>) -> Result<String> {
+    match (array.access::<T>()?, array.access::<Unaligned<T>>()?) {
         (Access::Copy(reason), Access::Borrow) => {
-            timed(&format!("borrow unaligned: {reason}"), || Ok(first(member.view::<Unaligned<T>, IxDyn>()?)))
+            timed(&format!("borrow unaligned: {reason}"), || Ok(first(array.view::<Unaligned<T>, IxDyn>()?)))
         }
-        _ => borrow_or_copy_plain::<T>(member),
+        _ => borrow_or_copy_plain::<T>(array),
     }
 }
 
 /// The same for what lies right anywhere, or cannot be lent at all.
-fn borrow_or_copy_plain<T: Element + Debug>(member: &Member<'_, Mapping>) -> Result<String> {
-    match member.access::<T>()? {
-        Access::Borrow => timed("borrow", || Ok(first(member.view::<T, IxDyn>()?))),
-        Access::Copy(reason) => timed(&format!("copy: {reason}"), || Ok(first(member.read::<T, IxDyn>()?.view()))),
-    }
-}
-
-/// The same for a type that the file does not name.
-#[cfg(feature = "half")]
-fn borrow_or_copy_as_bf16(member: &Member<'_, Mapping>) -> Result<String> {
-    use half::bf16;
-    match (member.access_as::<bf16>()?, member.access_as::<Unaligned<bf16>>()?) {
-        (Access::Borrow, _) => timed("borrow as bf16", || Ok(first(member.view_as::<bf16, IxDyn>()?))),
-        (Access::Copy(reason), Access::Borrow) => timed(&format!("borrow as bf16, unaligned: {reason}"), || {
-            Ok(first(member.view_as::<Unaligned<bf16>, IxDyn>()?))
-        }),
-        (Access::Copy(reason), _) => {
-            timed(&format!("copy as bf16: {reason}"), || Ok(first(member.read_as::<bf16, IxDyn>()?.view())))
-        }
+fn borrow_or_copy_plain<T: Element + Debug>(array: &NpyArray<'_, Mapping>) -> Result<String> {
+    match array.access::<T>()? {
+        Access::Borrow => timed("borrow", || Ok(first(array.view::<T, IxDyn>()?))),
+        Access::Copy(reason) => timed(&format!("copy: {reason}"), || Ok(first(array.read::<T, IxDyn>()?.view()))),
     }
 }
 

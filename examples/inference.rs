@@ -10,20 +10,17 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use ndarray::{Array1, Ix1, Ix2, array};
 use npzmap::half::bf16;
 use npzmap::{Npz, SharedArray, ToAligned, Unaligned};
 
-type Archive = Npz<Vec<u8>>;
-
 /// `y = scale * (weight · x) + bias`, row by row.
 struct Layer {
-    weight: SharedArray<Unaligned<f32>, Ix2, Archive>,
-    /// ml_dtypes saves bfloat16 as two bytes of no kind: `shared_as` says what they are.
-    scale: SharedArray<Unaligned<bf16>, Ix1, Archive>,
-    bias: SharedArray<Unaligned<f32>, Ix1, Archive>,
+    weight: SharedArray<Unaligned<f32>, Ix2>,
+    /// ml_dtypes saves bfloat16 as two bytes of no kind: `reinterpret` says what they are.
+    scale: SharedArray<Unaligned<bf16>, Ix1>,
+    bias: SharedArray<Unaligned<f32>, Ix1>,
 }
 
 impl Layer {
@@ -37,15 +34,15 @@ impl Layer {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/data/weights.npz"].iter().collect();
-    let npz = Arc::new(Npz::new(std::fs::read(path)?)?);
+    let npz = Npz::new(std::fs::read(path)?)?;
 
     let keys: BTreeMap<String, String> =
         npz.keys_under("encoder/").map(|key| (key["encoder/".len()..].into(), key.into())).collect();
     println!("{} of {} arrays lie under encoder/: {:?}", keys.len(), npz.len(), keys.keys());
     let layer = Layer {
-        weight: npz.shared(&keys["weight"])?,
-        scale: npz.shared_as(&keys["scale"])?,
-        bias: npz.shared(&keys["bias"])?,
+        weight: npz.array(&keys["weight"])?.shared()?,
+        scale: npz.array(&keys["scale"])?.reinterpret::<bf16>()?.shared()?,
+        bias: npz.array(&keys["bias"])?.shared()?,
     };
     drop(npz); // the layer holds what it needs
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 use ndarray::{Array1, Array2, ArrayView, Ix1, Ix2, IxDyn};
 use npzmap::num_complex::Complex;
-use npzmap::{Dtype, Element, ErrorKind, Kind, Mapping, Member, Npz, Reason, Unaligned};
+use npzmap::{Dtype, Element, ErrorKind, Kind, Mapping, NpyArray, Npz, Reason, Unaligned};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         println!("{name}");
         print!("{}", recipe(&npz)?);
         for member in npz.members() {
-            println!("{:>10}: {}", member.key(), take(&npz, &member)?);
+            println!("{:>10}: {}", member.key(), take(&npz, &member.array()?)?);
         }
         println!();
     }
@@ -54,7 +54,7 @@ fn recipe(npz: &Npz<Mapping>) -> Result<String> {
     keys.sort_unstable();
     let found: Array2<f32> = npz.read::<f32, Ix2>("features")?;
     let found_labels: Array1<i64> = npz.read::<i64, Ix1>("labels")?;
-    let sample_ids = npz.strings("sample_ids")?;
+    let sample_ids = npz.array("sample_ids")?.strings()?;
 
     let mut out = String::new();
     writeln!(out, "keys: {}", list(keys.iter().map(|key| format!("'{key}'"))))?;
@@ -98,8 +98,8 @@ fn report(path: &Path) -> Result<()> {
     println!("{}: {} members, opened in {}", path.display(), npz.len(), micros(start.elapsed()));
     for member in npz.members() {
         let key = npzmap::Escaped(&member.key()).to_string();
-        let header = match member.header() {
-            Ok(header) => header,
+        let array = match member.array() {
+            Ok(array) => array,
             Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => {
                 println!("{key}: {} bytes, not an array", member.size());
                 continue;
@@ -110,10 +110,10 @@ fn report(path: &Path) -> Result<()> {
             }
         };
         let start = Instant::now();
-        let taken = take(&npz, &member);
+        let taken = take(&npz, &array);
         let elapsed = micros(start.elapsed());
         match taken {
-            Ok(taken) => println!("{key}: {} {:?} {taken}, in {elapsed}", header.dtype(), header.shape()),
+            Ok(taken) => println!("{key}: {} {:?} {taken}, in {elapsed}", array.dtype(), array.shape()),
             Err(error) => match error.downcast::<npzmap::Error>() {
                 Ok(error) => println!("{error}"),
                 Err(failed_proof) => return Err(failed_proof),
@@ -128,61 +128,60 @@ fn micros(time: Duration) -> String {
 }
 
 /// Takes an array as the type that its header names.
-fn take(npz: &Npz<Mapping>, member: &Member<'_, Mapping>) -> Result<String> {
-    let header = member.header()?;
-    let Some(scalar) = header.dtype().as_scalar() else {
-        return Ok(format!("left: records need a Rust type ({})", header.dtype()));
+fn take(npz: &Npz<Mapping>, array: &NpyArray<'_, Mapping>) -> Result<String> {
+    let Some(scalar) = array.dtype().as_scalar() else {
+        return Ok(format!("left: records need a Rust type ({})", array.dtype()));
     };
     match (scalar.kind(), scalar.item_size()) {
-        (Kind::Bool, _) => take_bool(npz, member),
-        (Kind::Int, 1) => take_as::<i8>(npz, member),
-        (Kind::Int, 2) => take_as::<i16>(npz, member),
-        (Kind::Int, 4) => take_as::<i32>(npz, member),
-        (Kind::Int, _) => take_as::<i64>(npz, member),
-        (Kind::UInt, 1) => take_as::<u8>(npz, member),
-        (Kind::UInt, 2) => take_as::<u16>(npz, member),
-        (Kind::UInt, 4) => take_as::<u32>(npz, member),
-        (Kind::UInt, _) => take_as::<u64>(npz, member),
-        (Kind::Float, 4) => take_as::<f32>(npz, member),
-        (Kind::Float, 8) => take_as::<f64>(npz, member),
-        (Kind::Complex, 8) => take_as::<Complex<f32>>(npz, member),
-        (Kind::Complex, 16) => take_as::<Complex<f64>>(npz, member),
+        (Kind::Bool, _) => take_bool(npz, array),
+        (Kind::Int, 1) => take_as::<i8>(npz, array),
+        (Kind::Int, 2) => take_as::<i16>(npz, array),
+        (Kind::Int, 4) => take_as::<i32>(npz, array),
+        (Kind::Int, _) => take_as::<i64>(npz, array),
+        (Kind::UInt, 1) => take_as::<u8>(npz, array),
+        (Kind::UInt, 2) => take_as::<u16>(npz, array),
+        (Kind::UInt, 4) => take_as::<u32>(npz, array),
+        (Kind::UInt, _) => take_as::<u64>(npz, array),
+        (Kind::Float, 4) => take_as::<f32>(npz, array),
+        (Kind::Float, 8) => take_as::<f64>(npz, array),
+        (Kind::Complex, 8) => take_as::<Complex<f32>>(npz, array),
+        (Kind::Complex, 16) => take_as::<Complex<f64>>(npz, array),
         (Kind::Str | Kind::Bytes, _) => {
-            let strings = member.strings()?;
+            let strings = array.strings()?;
             Ok(format!("copied as {} strings: they become String", strings.len()))
         }
         _ => Ok(format!("left: no Rust type of its own ({scalar})")),
     }
 }
 
-fn take_as<T: Element + Pod>(npz: &Npz<Mapping>, member: &Member<'_, Mapping>) -> Result<String> {
+fn take_as<T: Element + Pod>(npz: &Npz<Mapping>, array: &NpyArray<'_, Mapping>) -> Result<String> {
     let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
-    let error = match member.view::<T, IxDyn>() {
+    let error = match array.view::<T, IxDyn>() {
         Ok(view) => return borrowed(npz, &view, name),
         Err(error) => error,
     };
     match error.kind() {
         ErrorKind::CannotBorrow { reason: reason @ Reason::Misaligned { .. }, .. } => {
-            let view = member.view::<Unaligned<T>, IxDyn>()?;
+            let view = array.view::<Unaligned<T>, IxDyn>()?;
             let borrowed = borrowed(npz, &view, &format!("Unaligned<{name}>"))?;
             Ok(format!("{borrowed}: {reason}"))
         }
         ErrorKind::CannotBorrow { reason, .. } => {
-            let array = member.read::<T, IxDyn>()?;
-            Ok(format!("copied as {name}, {} elements: {reason}", array.len()))
+            let copy = array.read::<T, IxDyn>()?;
+            Ok(format!("copied as {name}, {} elements: {reason}", copy.len()))
         }
         _ => Err(error.into()),
     }
 }
 
 /// Every address is aligned for a byte.
-fn take_bool(npz: &Npz<Mapping>, member: &Member<'_, Mapping>) -> Result<String> {
-    match member.view::<bool, IxDyn>() {
+fn take_bool(npz: &Npz<Mapping>, array: &NpyArray<'_, Mapping>) -> Result<String> {
+    match array.view::<bool, IxDyn>() {
         Ok(view) => borrowed(npz, &view, "bool"),
         Err(error) => match error.kind() {
             ErrorKind::CannotBorrow { reason, .. } => {
-                let array = member.read::<bool, IxDyn>()?;
-                Ok(format!("copied as bool, {} elements: {reason}", array.len()))
+                let copy = array.read::<bool, IxDyn>()?;
+                Ok(format!("copied as bool, {} elements: {reason}", copy.len()))
             }
             _ => Err(error.into()),
         },

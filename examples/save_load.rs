@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let data = Npz::open(&path)?;
     let found: Array2<f32> = data.read::<f32, Ix2>("features")?;
     let found_labels: Array1<i64> = data.read::<i64, Ix1>("labels")?;
-    let found_ids = data.strings("sample_ids")?;
+    let found_ids = data.array("sample_ids")?.strings()?;
     let mut keys: Vec<String> = data.keys().map(|key| format!("'{key}'")).collect();
     keys.sort();
     println!("keys: [{}]", keys.join(", "));

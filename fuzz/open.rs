@@ -9,7 +9,7 @@ use bytemuck::Pod;
 use ndarray::IxDyn;
 use npzmap::num_complex::Complex;
 use npzmap::{
-    Duplicates, Element, ErrorKind, Holder, Limits, Member, Method, Npy, Npz, OpenOptions, Result, SharedArray, Stream,
+    Duplicates, Element, ErrorKind, Limits, Member, Method, Npy, NpyArray, Npz, OpenOptions, Result, Source, Stream,
     Unaligned, Verify,
 };
 
@@ -23,21 +23,21 @@ const ROWS: [Range<usize>; 4] = [0..0, 0..1, 1..3, 0..usize::MAX];
 
 pub(crate) fn open(bytes: &[u8]) {
     let options = OpenOptions::new().limits(Limits::new().max_decoded_bytes(DECODED_BYTES));
+    let source: Arc<[u8]> = bytes.into();
     for verify in [Verify::Never, Verify::Always] {
         let options = options.verify(verify);
-        if let Ok(npy) = options.npy(bytes) {
-            plain(&Arc::new(npy), bytes);
+        if let Ok(npy) = options.npy(Arc::clone(&source)) {
+            of_file::every_way(&npy, &source);
         }
-        let Ok(npz) = options.duplicates(Duplicates::Last).source(bytes) else { continue };
-        let npz = Arc::new(npz);
-        archive(&npz, bytes);
+        let Ok(npz) = options.duplicates(Duplicates::Last).source(Arc::clone(&source)) else { continue };
+        archive(&npz, &source);
         let strict = options.duplicates(Duplicates::Refuse).source(bytes);
         let is_twice = |error: npzmap::Error| matches!(error.kind(), ErrorKind::DuplicateName);
         assert!(strict.map_or_else(is_twice, |strict| strict.len() == npz.len()));
     }
 }
 
-fn archive(npz: &Arc<Npz<&[u8]>>, bytes: &[u8]) {
+fn archive(npz: &Npz<Arc<[u8]>>, bytes: &[u8]) {
     assert_eq!((npz.members().count(), npz.keys().count()), (npz.len(), npz.len()));
     // Zstandard's decoder allocates the window that a frame names, up to 128 MiB, whatever our limits (docs/hostile.md, L6).
     if npz.members().all(|member| member.method() != Method::Zstd) {
@@ -73,105 +73,110 @@ fn archive(npz: &Arc<Npz<&[u8]>>, bytes: &[u8]) {
         });
         assert!(streamed.is_err() || streamed.is_ok_and(|left| left < 100));
         of_member::every_way(&member, bytes);
-        let key = member.key();
-        shared(npz.shared::<u8, IxDyn>(&key), npz.view::<u8, IxDyn>(&key).is_ok(), bytes);
-        shared(npz.shared::<f64, IxDyn>(&key), npz.view::<f64, IxDyn>(&key).is_ok(), bytes);
-        shared(npz.shared_as::<Unaligned<f32>, _>(&key), npz.view_as::<Unaligned<f32>, IxDyn>(&key).is_ok(), bytes);
     }
 }
 
-/// The bytes as a plain `.npy` file.
-fn plain(npy: &Arc<Npy<&[u8]>>, bytes: &[u8]) {
-    of_file::every_way(npy, bytes);
-    shared(npy.shared::<u8, IxDyn>(), npy.view::<u8, IxDyn>().is_ok(), bytes);
-    shared(npy.shared::<f64, IxDyn>(), npy.view::<f64, IxDyn>().is_ok(), bytes);
-    shared(npy.shared_as::<Unaligned<f32>, _>(), npy.view_as::<Unaligned<f32>, IxDyn>().is_ok(), bytes);
-}
-
-/// What can be lent can be shared.
-fn shared<T: Element + Pod, O: Holder>(shared: Result<SharedArray<T, IxDyn, O>>, is_lent: bool, bytes: &[u8]) {
-    assert_eq!(shared.is_ok(), is_lent);
-    if let Ok(shared) = shared {
-        let view = shared.view();
-        assert_eq!(view.shape(), shared.shape());
-        assert_within(view.to_slice_memory_order().expect("elements that lie together"), bytes);
-    }
-}
-
-/// The verbs that a member and a plain file have in common.
+/// What a member and a plain file have in common beside the handle.
 macro_rules! every_way {
-    ($name:ident, $array:ty) => {
+    ($name:ident, $of:ty) => {
         mod $name {
             use super::*;
 
-            pub(super) fn every_way(array: &$array, bytes: &[u8]) {
-                let _ = (array.strings().is_ok(), array.read_any().is_ok());
-                for rows in ROWS {
-                    let _ = array.read_rows_any(rows).is_ok();
-                }
-                if let Ok(payload) = array.payload() {
-                    assert_within(payload.bytes(), bytes);
-                }
+            pub(super) fn every_way(of: &$of, bytes: &[u8]) {
                 let streamed =
-                    array.stream_elements(|header, stream| Ok::<_, npzmap::Error>((drained(stream)?, header.nbytes())));
+                    of.stream_elements(|header, stream| Ok::<_, npzmap::Error>((drained(stream)?, header.nbytes())));
                 assert!(streamed.is_err() || streamed.is_ok_and(|(count, nbytes)| count == nbytes));
-                elements::<bool>(array, bytes);
-                elements::<u8>(array, bytes);
-                elements::<f64>(array, bytes);
-                elements::<Complex<f32>>(array, bytes);
-                elements::<Unaligned<i32>>(array, bytes);
-                let (header, layout) = (array.header(), array.layout());
-                assert_eq!(header.is_ok(), layout.is_ok());
-                let (Ok(header), Ok(layout)) = (header, layout) else { return };
-                assert_eq!((layout.header(), layout.access_in_map()), (&header, array.access_in_map().ok()));
-                let mut left = 32;
-                fields(header.dtype(), "", &mut |path| {
-                    left -= usize::from(left > 0);
-                    if left > 0 {
-                        field::<u8>(array, path, bytes);
-                        field::<Unaligned<f32>>(array, path, bytes);
-                    }
-                });
-            }
-
-            /// Every way to the elements.
-            fn elements<T: Element>(array: &$array, bytes: &[u8]) {
-                for (view, access) in [
-                    (array.view::<T, IxDyn>(), array.access::<T>()),
-                    (array.view_as::<T, IxDyn>(), array.access_as::<T>()),
-                ] {
-                    let Ok(view) = view else { continue };
-                    assert_within(view.to_slice_memory_order().expect("elements that lie together"), bytes);
-                    assert_eq!(access.expect("a plan for what was lent"), npzmap::Access::Borrow);
-                }
-                if let Ok(got) = array.get::<T, IxDyn>() {
-                    let plan = array.access::<T>().expect("a plan for what was got");
-                    assert_eq!(got.is_view(), plan == npzmap::Access::Borrow);
-                }
-                if let Ok(mut read) = array.read::<T, IxDyn>() {
-                    array.read_into(read.view_mut()).expect("what was read can be read into an array");
-                }
-                assert!(array.read_as::<T, IxDyn>().is_err() || array.access_as::<T>().is_ok());
-                for rows in ROWS {
-                    let _ = array.read_rows::<T, IxDyn>(rows);
-                }
-            }
-
-            fn field<T: Element>(array: &$array, path: &str, bytes: &[u8]) {
-                if let Ok(view) = array.field::<T, IxDyn>(path) {
-                    view.iter().for_each(|value| assert_within(std::slice::from_ref(value), bytes));
-                }
-                if let Ok(strided) = array.field_strided::<T, IxDyn>(path) {
-                    assert_eq!(strided.iter().count(), strided.len());
-                }
-                let _ = array.read_field::<T, IxDyn>(path);
+                let (header, layout, array) = (of.header(), of.layout(), of.array());
+                assert_eq!((header.is_ok(), header.is_ok()), (layout.is_ok(), array.is_ok()));
+                let (Ok(header), Ok(layout), Ok(array)) = (header, layout, array) else { return };
+                assert_eq!((layout.header(), layout.access_in_map()), (&header, of.access_in_map().ok()));
+                assert_eq!((layout.header(), layout.payload_offset()), (array.header(), array.data_offset()));
+                every_verb(&array, bytes);
             }
         }
     };
 }
 
-every_way!(of_member, Member<'_, &[u8]>);
-every_way!(of_file, Npy<&[u8]>);
+every_way!(of_member, Member<'_, Arc<[u8]>>);
+every_way!(of_file, Npy<Arc<[u8]>>);
+
+fn every_verb<S: Source + 'static>(array: &NpyArray<'_, S>, bytes: &[u8]) {
+    let _ = (array.strings().is_ok(), array.read_any().is_ok());
+    for rows in ROWS {
+        let _ = array.rows(rows).and_then(|rows| rows.read_any()).is_ok();
+    }
+    if let Ok(Cow::Borrowed(lent)) = array.bytes() {
+        assert_within(lent, bytes);
+    }
+    elements::<bool, S>(array, bytes);
+    elements::<u8, S>(array, bytes);
+    elements::<f64, S>(array, bytes);
+    elements::<Complex<f32>, S>(array, bytes);
+    elements::<Unaligned<i32>, S>(array, bytes);
+    shared::<u8, S>(array, bytes);
+    shared::<f64, S>(array, bytes);
+    if let Ok(array) = array.reinterpret::<Unaligned<f32>>() {
+        shared::<Unaligned<f32>, S>(&array, bytes);
+    }
+    let mut left = 32;
+    fields(array.dtype(), "", &mut |path| {
+        left -= usize::from(left > 0);
+        if left > 0
+            && let Ok(array) = array.field(path)
+        {
+            field::<u8, S>(&array, bytes);
+            field::<Unaligned<f32>, S>(&array, bytes);
+        }
+    });
+}
+
+/// Every way to the elements.
+fn elements<T: Element, S: Source>(array: &NpyArray<'_, S>, bytes: &[u8]) {
+    let declared = array.reinterpret::<T>();
+    for array in [Some(array), declared.as_ref().ok()].into_iter().flatten() {
+        let Ok(view) = array.view::<T, IxDyn>() else { continue };
+        assert_within(view.to_slice_memory_order().expect("elements that lie together"), bytes);
+        assert_eq!(array.access::<T>().expect("a plan for what was lent"), npzmap::Access::Borrow);
+    }
+    if let Ok(got) = array.get::<T, IxDyn>() {
+        let plan = array.access::<T>().expect("a plan for what was got");
+        assert_eq!(got.is_view(), plan == npzmap::Access::Borrow);
+    }
+    if let Ok(mut read) = array.read::<T, IxDyn>() {
+        array.read_into(read.view_mut()).expect("what was read can be read into an array");
+    }
+    if let Ok(declared) = declared {
+        assert!(declared.read::<T, IxDyn>().is_err() || declared.access::<T>().is_ok());
+    }
+    for rows in ROWS {
+        let _ = array.rows(rows).and_then(|rows| rows.read::<T, IxDyn>());
+    }
+}
+
+/// What can be lent can be shared, all of it and rows.
+fn shared<T: Element + Pod, S: Source + 'static>(array: &NpyArray<'_, S>, bytes: &[u8]) {
+    let rows = ROWS.map(|rows| array.rows(rows).ok());
+    for array in [Some(array)].into_iter().chain(rows.iter().map(Option::as_ref)).flatten() {
+        let (lent, shared) = (array.view::<T, IxDyn>(), array.shared::<T, IxDyn>());
+        assert_eq!(shared.is_ok(), lent.is_ok());
+        let (Ok(lent), Ok(shared)) = (lent, shared) else { continue };
+        let view = shared.view();
+        assert_eq!((view.shape(), view.shape()), (shared.shape(), lent.shape()));
+        assert!(view.is_empty() || view.as_ptr() == lent.as_ptr());
+        view.iter().for_each(|value| assert_within(std::slice::from_ref(value), bytes));
+    }
+}
+
+/// A field.
+fn field<T: Element, S: Source>(array: &NpyArray<'_, S>, bytes: &[u8]) {
+    if let Ok(view) = array.view::<T, IxDyn>() {
+        view.iter().for_each(|value| assert_within(std::slice::from_ref(value), bytes));
+    }
+    if let Ok(strided) = array.strided::<T, IxDyn>() {
+        assert_eq!(strided.iter().count(), strided.len());
+    }
+    let _ = array.read::<T, IxDyn>();
+}
 
 /// How many bytes there were.
 fn drained(stream: &mut Stream<'_>) -> Result<usize> {

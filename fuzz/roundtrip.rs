@@ -155,7 +155,7 @@ fn bytes_are(name: String, bytes: Vec<u8>) -> Check {
 
 fn strings_are(key: String, strings: Vec<String>) -> Check {
     Box::new(move |npz| {
-        let read = named(npz, &format!("{key}.npy")).strings().expect("strings");
+        let read = named(npz, &format!("{key}.npy")).array().expect("an array").strings().expect("strings");
         assert_eq!(read, Array1::from(strings.clone()).into_dyn());
     })
 }
@@ -163,7 +163,7 @@ fn strings_are(key: String, strings: Vec<String>) -> Check {
 fn array_is<T: Element + std::fmt::Debug>(key: String, array: ArrayD<T>) -> Check {
     Box::new(move |npz| {
         let member = named(npz, &format!("{key}.npy"));
-        let read = member.read::<T, IxDyn>().expect("an array");
+        let read = member.array().expect("an array").read::<T, IxDyn>().expect("values");
         assert_eq!(read.shape(), array.shape());
         // Bit by bit: there are NaNs.
         assert!(read.iter().zip(&array).all(|(a, b)| bytemuck::bytes_of(a) == bytemuck::bytes_of(b)));

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::fmt::{Debug, Display};
+use std::ops::Range;
 use std::{io, mem};
 
 use bytemuck::Pod;
 use ndarray::{Array, ArrayD, ArrayView, Axis, IxDyn, Slice};
 use npzmap::num_complex::Complex;
 use npzmap::{
-    AnyArray, Duplicates, Element, ErrorKind, InMemory, Limits, Npy, Npz, OpenOptions, Result, Source, Unaligned,
+    AnyArray, Duplicates, Element, ErrorKind, Limits, Npy, NpyArray, Npz, OpenOptions, Result, Source, Unaligned,
     Verify, Visitor,
 };
 
@@ -61,27 +62,30 @@ pub(crate) fn sources(bytes: &[u8]) {
             if let Some((content, other)) = &content {
                 assert_eq!(content, other);
             }
-            if let Some((strings, other)) = both(member.strings(), other.strings()) {
+            both(member.access_in_map(), other.access_in_map());
+            let Some((header, other_header)) = both(member.header(), other.header()) else { continue };
+            assert_eq!(header, other_header);
+            let Some((array, other)) = both(member.array(), other.array()) else { continue };
+            if let Some((strings, other)) = both(array.strings(), other.strings()) {
                 assert_eq!(strings, other);
             }
-            both_any(member.read_any(), other.read_any());
-            both(member.access_in_map(), other.access_in_map());
-            let Some((header, _)) = both(member.header(), other.header()) else { continue };
+            both_any(array.read_any(), other.read_any());
             let mut left = 32;
             fields(header.dtype(), "", &mut |path| {
                 if left > 0 {
                     left -= 1;
-                    take_field::<u8>(&npz, &by_position, &member.key(), path);
-                    take_field::<bool>(&npz, &by_position, &member.key(), path);
-                    take_field::<f32>(&npz, &by_position, &member.key(), path);
-                    take_field::<Unaligned<f32>>(&npz, &by_position, &member.key(), path);
+                    let Some((field, other)) = both(array.field(path), other.field(path)) else { return };
+                    take_field::<u8>(&field, &other);
+                    take_field::<bool>(&field, &other);
+                    take_field::<f32>(&field, &other);
+                    take_field::<Unaligned<f32>>(&field, &other);
                 }
             });
             take(&npz, &by_position, &member.key());
             if let Some((content, _)) = content {
                 let npy = options.npy(&content[..]);
-                let read = [npz.read::<u8, IxDyn>(&member.key()), npz.read_as::<u8, IxDyn>(&member.key())];
-                let copied = npy.map(|npy| [npy.read::<u8, IxDyn>(), npy.read_as::<u8, IxDyn>()]);
+                let read = [npz.read::<u8, IxDyn>(&member.key()), read_as(npz.array(&member.key()))];
+                let copied = npy.map(|npy| [npy.read::<u8, IxDyn>(), read_as::<u8, _>(npy.array())]);
                 for (read, copied) in read.into_iter().zip(copied.into_iter().flatten()) {
                     if let Ok(read) = read {
                         assert_eq!(read, copied.expect("the content of an array is a plain file"));
@@ -96,7 +100,9 @@ pub(crate) fn sources(bytes: &[u8]) {
 fn plain(options: OpenOptions, bytes: &[u8]) {
     let Some((npy, by_position)) = both(options.npy(bytes), options.npy(ByPosition(bytes))) else { return };
     both_any(npy.read_any(), by_position.read_any());
-    if let Some((strings, other)) = both(npy.strings(), by_position.strings()) {
+    if let Some((array, other)) = both(npy.array(), by_position.array())
+        && let Some((strings, other)) = both(array.strings(), other.strings())
+    {
         assert_eq!(strings, other);
     }
     both(npy.access_in_map(), by_position.access_in_map());
@@ -107,14 +113,22 @@ fn plain(options: OpenOptions, bytes: &[u8]) {
 }
 
 fn plain_as<T: Element>(npy: &Npy<&[u8]>, by_position: &Npy<ByPosition<'_>>) {
-    both_arrays(npy.read_as::<T, IxDyn>(), by_position.read_as::<T, IxDyn>());
+    both_arrays(read_as::<T, _>(npy.array()), read_as::<T, _>(by_position.array()));
     let Some(read) = both_arrays(npy.read::<T, IxDyn>(), by_position.read::<T, IxDyn>()) else { return };
     if let Ok(view) = npy.view::<T, IxDyn>() {
         assert_same(&read.view(), &view);
     }
     assert_same(&read.view(), &npy.get::<T, IxDyn>().expect("what was read can be got").view());
     let rows = read.shape().first().map_or(0, |rows| rows / 2);
-    both_arrays(npy.read_rows::<T, IxDyn>(0..rows), by_position.read_rows::<T, IxDyn>(0..rows));
+    both_arrays(read_rows::<T, _>(npy.array(), 0..rows), read_rows::<T, _>(by_position.array(), 0..rows));
+}
+
+fn read_as<T: Element, S: Source>(array: Result<NpyArray<'_, S>>) -> Result<ArrayD<T>> {
+    array?.reinterpret::<T>()?.read()
+}
+
+fn read_rows<T: Element, S: Source>(array: Result<NpyArray<'_, S>>, rows: Range<usize>) -> Result<ArrayD<T>> {
+    array?.rows(rows)?.read()
 }
 
 /// The two, or nothing if both are errors: of one kind, at one place of one member.
@@ -167,16 +181,16 @@ fn assert_same<T: Element>(a: &ArrayView<'_, T, IxDyn>, b: &ArrayView<'_, T, IxD
 }
 
 /// A field borrowed in either way is the field that is read.
-fn take_field<T: Element>(npz: &Npz<&[u8]>, by_position: &Npz<ByPosition<'_>>, key: &str, path: &str) {
-    let read = both_arrays(npz.read_field::<T, IxDyn>(key, path), by_position.read_field::<T, IxDyn>(key, path));
-    let strided = npz.field_strided::<T, IxDyn>(key, path);
+fn take_field<T: Element>(field: &NpyArray<'_, &[u8]>, by_position: &NpyArray<'_, ByPosition<'_>>) {
+    let read = both_arrays(field.read::<T, IxDyn>(), by_position.read::<T, IxDyn>());
+    let strided = field.strided::<T, IxDyn>();
     if let (Ok(strided), Some(read)) = (&strided, &read) {
         assert_same(&strided.to_array().view(), &read.view());
         let mut back: Vec<T> = strided.iter().rev().collect();
         back.reverse();
         assert!(read.iter().zip(&back).all(|(a, b)| bytemuck::bytes_of(a) == bytemuck::bytes_of(b)));
     }
-    if let Ok(view) = npz.field::<T, IxDyn>(key, path) {
+    if let Ok(view) = field.view::<T, IxDyn>() {
         let strided = strided.expect("what ndarray can say, strides in bytes can");
         assert_same(&strided.to_array().view(), &view);
         assert_eq!(strided.as_view().map(|view| view.as_ptr()), Some(view.as_ptr()));
@@ -217,10 +231,11 @@ fn off_alignment<T: Element + Pod>(npz: &Npz<&[u8]>, key: &str) {
     }
 }
 
-/// `view`, `get`, `read`, `read_into` and `read_rows` agree, and so do `view_as` and `read_as`.
-fn take_as<T: Element, S: InMemory>(npz: &Npz<S>, by_position: &Npz<ByPosition<'_>>, key: &str) {
-    let read = both_arrays(npz.read_as::<T, IxDyn>(key), by_position.read_as::<T, IxDyn>(key));
-    if let (Ok(view), Some(read)) = (npz.view_as::<T, IxDyn>(key), read) {
+/// `view`, `get`, `read` and `read_into` agree, of all, of rows, and of elements that are declared to be another type.
+fn take_as<T: Element, S: Source>(npz: &Npz<S>, by_position: &Npz<ByPosition<'_>>, key: &str) {
+    let read = both_arrays(read_as::<T, _>(npz.array(key)), read_as::<T, _>(by_position.array(key)));
+    let view = npz.array(key).and_then(|array| array.reinterpret::<T>()?.view::<T, IxDyn>());
+    if let (Ok(view), Some(read)) = (view, read) {
         assert_same(&view, &read.view());
     }
     let read = both_arrays(npz.read::<T, IxDyn>(key), by_position.read::<T, IxDyn>(key));
@@ -232,15 +247,17 @@ fn take_as<T: Element, S: InMemory>(npz: &Npz<S>, by_position: &Npz<ByPosition<'
         let lengths: Vec<_> = axes.iter().map(|axis| array.shape()[*axis]).collect();
         if let Some(some) = array.first() {
             let mut into = Array::from_elem(lengths, *some).permuted_axes(axes);
-            npz.read_into(key, into.view_mut()).expect("what was read can be read into an array");
+            npz.array(key)
+                .and_then(|array| array.read_into(into.view_mut()))
+                .expect("what was read can be read into an array");
             assert_same(&array.view(), &into.view());
         }
     }
     let count = array.shape().first().copied().unwrap_or(0);
     for rows in [0..count / 2, count / 3..count].into_iter().filter(|_| array.ndim() > 0) {
         let whole = array.slice_axis(Axis(0), Slice::from(rows.clone()));
-        let part = npz.read_rows::<T, IxDyn>(key, rows.clone());
-        let part = both_arrays(part, by_position.read_rows::<T, IxDyn>(key, rows));
+        let part = read_rows::<T, _>(npz.array(key), rows.clone());
+        let part = both_arrays(part, read_rows::<T, _>(by_position.array(key), rows));
         assert_same(&part.expect("what was read can be read in part").view(), &whole);
     }
     if let Ok(view) = npz.view::<T, IxDyn>(key) {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::buffer;
 use crate::bytes::window;
@@ -15,7 +16,7 @@ use crate::source::{Source, read_at};
 
 /// What an [`Npz`](crate::Npz) and its members share.
 pub(crate) struct Archive<S> {
-    pub(crate) source: S,
+    pub(crate) source: Arc<S>,
     bytes: DirectoryBytes,
     pub(crate) directory: Directory,
     pub(crate) options: OpenOptions,
@@ -45,7 +46,7 @@ impl<S: Source> Archive<S> {
     pub(crate) fn of(source: S, opening: Opening) -> Result<Self> {
         let (directory, held, options) = opening.finish()?;
         let bytes = held.map_or(DirectoryBytes::InSource, |bytes| DirectoryBytes::Held(bytes.into_boxed_slice()));
-        Ok(Archive { source, bytes, directory, options, path: None })
+        Ok(Archive { source: Arc::new(source), bytes, directory, options, path: None })
     }
 }
 

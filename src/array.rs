@@ -14,7 +14,7 @@ use ndarray::SliceInfoElem;
 use crate::buffer;
 use crate::container::decode::Content;
 use crate::context::Context;
-use crate::error::{Asked, Error, ErrorKind, Reason, Result};
+use crate::error::{Error, ErrorKind, Reason, Result};
 use crate::found::{Found, Seen};
 use crate::method::Method;
 use crate::npy::array::{self, Access, Elements};
@@ -26,7 +26,7 @@ use crate::npy::select::{Index, Selection, Term};
 use crate::npy::swap::Landing;
 use crate::section::Section;
 use crate::source::{ReadAt, Source};
-use crate::take::{Layout, Payload};
+use crate::take::Layout;
 
 pub use reader::Reader;
 
@@ -42,7 +42,10 @@ pub use reader::Reader;
 /// | [`get`](NpyArray::get) | only if it must | a view, or an array |
 /// | [`read`](NpyArray::read), [`read_any`](NpyArray::read_any), [`strings`](NpyArray::strings) | always | an array |
 /// | [`read_into`](NpyArray::read_into) | always | fills an array of yours |
-/// | [`bytes`](NpyArray::bytes), [`reader`](NpyArray::reader) | if it must; never all at once | the elements' bytes |
+/// | [`strided`](NpyArray::strided) | never | a view of our own, of elements at any distance and alignment |
+/// | [`shared`](NpyArray::shared) | never | an array that owns a share of the source |
+/// | [`bytes`](NpyArray::bytes) | only if it must | the elements' bytes |
+/// | [`reader`](NpyArray::reader) | a block at a time | a stream of the elements' bytes |
 ///
 /// [`access`](NpyArray::access) says in advance whether [`get`](NpyArray::get) borrows or copies, and why.
 ///
@@ -252,7 +255,13 @@ impl<'a, S: Source> NpyArray<'a, S> {
         &self.header
     }
 
-    /// Selects a range of axis 0.
+    /// Selects a range of axis 0. Of a stored member only these rows are read, and a compressed one is decoded no further
+    /// than their end. They are not checked against the CRC-32 of the member, unless
+    /// [`Verify::Always`](crate::Verify::Always) reads all of it.
+    ///
+    /// Rows of an array in C order are consecutive, and cost one read. In Fortran order there is a piece of them for each
+    /// column. A source that is read by position is then asked for several columns at once if its
+    /// [gap](crate::Source::gap) is not smaller than what is between two pieces, and for one piece after the other if it is.
     ///
     /// # Errors
     ///
@@ -459,27 +468,6 @@ impl<'a, S: Source> NpyArray<'a, S> {
     pub(crate) fn into_layout(self) -> Layout {
         let offset = self.data_offset();
         Layout { header: self.header, offset }
-    }
-
-    pub(crate) fn payload(&self) -> Result<Payload<'a>> {
-        let payload = self.payload_unchecked()?;
-        self.found.verify_if_always().map_err(|error| self.about(error))?;
-        Ok(payload)
-    }
-
-    /// The payload of what was checked, or is not to be.
-    pub(crate) fn payload_unchecked(&self) -> Result<Payload<'a>> {
-        let payload = || {
-            self.check_items()?;
-            match self.elements() {
-                Elements::Here { bytes, offset } => Ok(Payload { header: self.header.clone(), offset, bytes }),
-                Elements::Elsewhere(reason) => {
-                    let (element, asked) = ("bytes".into(), Asked::Payload);
-                    Err(Error::from(ErrorKind::CannotBorrow { element, reason, asked }).at(self.found.data.start))
-                }
-            }
-        };
-        payload().map_err(|error| self.about(error))
     }
 
     /// Where the elements begin in the file, if they are stored.

@@ -15,7 +15,7 @@ pub(crate) use kind::{
     DECODED_BYTES, DIRECTORY_BYTES, DTYPE_DEPTH, DTYPE_FIELDS, HEADER_BYTES, HEADER_DEPTH, ITEM_SIZE, UNNEEDED_ZIP64,
     names,
 };
-pub use reason::{Asked, Reason};
+pub use reason::Reason;
 
 /// Why an archive or an array was refused.
 ///
@@ -31,7 +31,7 @@ pub use reason::{Asked, Reason};
 /// ```
 /// use npzmap::{ErrorKind, Fault, Npz};
 ///
-/// let error = Npz::new("model.npz").unwrap_err(); // the bytes of a path, not of an archive
+/// let error = Npz::new(&b"model.npz"[..]).unwrap_err(); // the bytes of a path, not of an archive
 /// assert!(matches!(error.kind(), ErrorKind::NotAnArchive { size: 9 }));
 /// assert_eq!(error.kind().fault(), Fault::File);
 /// ```

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::buffer;
 use crate::container::decode::{self, BLOCK, Coded, Content};
@@ -17,7 +18,7 @@ use crate::split;
 
 /// A member whose local header was read, or a file that is one array. Nothing is decoded yet.
 pub(crate) struct Found<'a, S> {
-    pub(crate) source: &'a S,
+    pub(crate) source: &'a Arc<S>,
     pub(crate) coded: Coded,
     pub(crate) data: Range<u64>,
     pub(crate) seen: Seen<'a>,
@@ -50,9 +51,19 @@ pub(crate) enum Seen<'a> {
 }
 
 impl<'a, S: Source> Found<'a, S> {
-    pub(crate) fn new(source: &'a S, coded: Coded, data: Range<u64>, seen: Seen<'a>, options: &OpenOptions) -> Self {
+    pub(crate) fn new(
+        source: &'a Arc<S>,
+        coded: Coded,
+        data: Range<u64>,
+        seen: Seen<'a>,
+        options: &OpenOptions,
+    ) -> Self {
         let OpenOptions { verify, limits, .. } = *options;
         Found { source, coded, data, seen, verify, limits }
+    }
+
+    pub(crate) fn source(&self) -> &'a S {
+        self.source
     }
 
     /// Where the data begins is where a fault of the file is, and whatever else a row of `docs/hostile.md` is about,
@@ -77,7 +88,7 @@ impl<'a, S: Source> Found<'a, S> {
             Seen::All(_) => Vec::new(),
             Seen::Some(bytes) => bytes.clone(),
         };
-        self.coded.open(Section::new(self.source, self.data.clone(), seen), verify)
+        self.coded.open(Section::new(self.source(), self.data.clone(), seen), verify)
     }
 
     /// Reads what is left of the content into memory of that size, and checks it.
@@ -101,7 +112,7 @@ impl<'a, S: Source> Found<'a, S> {
         #[cfg(feature = "rayon")]
         if self.is_stored() && content.left() == bytes.len() as u64 {
             let start = self.data.end - bytes.len() as u64;
-            if let Some(crc) = split::read(self.source, start, bytes, landing, content.is_checked())? {
+            if let Some(crc) = split::read(self.source(), start, bytes, landing, content.is_checked())? {
                 content.was_read(&crc);
                 return Ok(());
             }
@@ -118,7 +129,7 @@ impl<'a, S: Source> Found<'a, S> {
         let mut content = self.content(true)?;
         #[cfg(feature = "rayon")]
         if self.is_stored()
-            && let Some(crc) = split::checksum(self.source, self.data.clone())?
+            && let Some(crc) = split::checksum(self.source(), self.data.clone())?
         {
             content.was_read(&crc);
         }

@@ -2,13 +2,18 @@
 //! writes archives from which that is possible.
 //!
 //! An archive is a dictionary of arrays, as NumPy's `NpzFile` is. [`Npz::open`] reads one by position, [`Npz::map`] maps
-//! it, [`Npz::new`] takes its bytes. Each array is then taken by one of three verbs:
+//! it, [`Npz::new`] takes its bytes. [`Npz::array`] looks an array up and returns its handle, an [`NpyArray`], which has every
+//! verb. The first three can be called with the key at once, as can [`read_any`](Npz::read_any):
 //!
 //! | | copies | needs |
 //! |---|---|---|
-//! | [`view`](Npz::view) | never | a stored, native-endian array in memory, aligned for its type; or [`Unaligned<T>`](Unaligned) |
-//! | [`get`](Npz::get) | when it must | nothing |
-//! | [`read`](Npz::read) | always | nothing |
+//! | [`view`](NpyArray::view) | never | a stored, native-endian array in memory, aligned for its type; or [`Unaligned<T>`](Unaligned) |
+//! | [`get`](NpyArray::get) | only if it must | nothing |
+//! | [`read`](NpyArray::read) | always | nothing |
+//! | [`shared`](NpyArray::shared) | never | what `view` needs |
+//!
+//! [`rows`](NpyArray::rows), [`select`](NpyArray::select), [`field`](NpyArray::field) and
+//! [`reinterpret`](NpyArray::reinterpret) return the handle of a part, or of elements of another type.
 //!
 //! ```
 //! use ndarray::{Ix1, Ix2};
@@ -17,8 +22,8 @@
 //! let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
 //!
 //! // What will happen, and why:
-//! let features = npz.member("features")?;
-//! assert_eq!(features.header()?.shape(), [3, 4]);
+//! let features = npz.array("features")?;
+//! assert_eq!(features.shape(), [3, 4]);
 //! if let Access::Copy(Reason::Misaligned { offset, .. }) = features.access::<f32>()? {
 //!     assert_eq!(offset, 190); // np.savez aligns nothing
 //! }
@@ -28,6 +33,10 @@
 //! let cow = npz.get::<f32, Ix2>("features")?;
 //! let labels = npz.read::<i64, Ix1>("labels")?;
 //! assert_eq!((view.sum().get(), cow.sum(), labels[2]), (66.0, 66.0, 1));
+//!
+//! // A part of it:
+//! let rows = features.rows(1..3)?.read::<f32, Ix2>()?;
+//! assert_eq!(rows.sum(), 60.0);
 //! # Ok::<(), npzmap::Error>(())
 //! ```
 //!
@@ -88,7 +97,7 @@ mod writer;
 
 pub use array::{NpyArray, Reader};
 pub use container::directory::Duplicates;
-pub use error::{Asked, Error, ErrorKind, Escaped, Fault, Reason, Result};
+pub use error::{Error, ErrorKind, Escaped, Fault, Reason, Result};
 pub use limits::Limits;
 pub use member::Member;
 pub use method::Method;
@@ -107,13 +116,13 @@ pub use npy::{item::Item, save::Save};
 pub use npz::{Members, Npz};
 pub use options::{OpenOptions, Verify};
 pub use plain::Npy;
-pub use shared::{Holder, SharedArray};
-pub use source::{FileSource, InMemory, ReadAt, Source};
+pub use shared::SharedArray;
+pub use source::{FileSource, ReadAt, Source};
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 pub use steps::taken as __steps_taken;
 pub use stream::Stream;
-pub use take::{Layout, Payload};
+pub use take::Layout;
 #[cfg(feature = "write")]
 pub use writer::{
     AtomicFile, MemberOptions, NpyRows, NpyWriter, NpzWriter, Rows, Seekable, Sink, Streamed, save, savez,

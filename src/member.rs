@@ -1,7 +1,5 @@
 //! `Member`: one entry of the archive. It knows where it is; it looks when it is asked.
 
-mod verbs;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -18,12 +16,14 @@ use crate::context::{self, Context};
 use crate::error::{Error, ErrorKind, Result};
 use crate::found::{Found, Seen};
 use crate::method::Method;
+use crate::npy::array::Access;
 use crate::npy::header::Header;
 #[cfg(doc)]
 use crate::npz::Npz;
 use crate::options::Verify;
 use crate::source::{ReadAt, Source, read_at};
 use crate::stream::Stream;
+use crate::take::Layout;
 
 /// A member of an archive. Making one costs nothing; what is wrong with it shows when it is used.
 ///
@@ -34,8 +34,8 @@ use crate::stream::Stream;
 /// let npz = Npz::open("tests/data/model-batch.npz")?;
 /// let labels = npz.member("labels")?;
 /// assert_eq!((labels.method(), labels.size()), (Method::Deflated, 152));
-/// assert_eq!(labels.header()?.shape(), [3]);
-/// assert_eq!(labels.read::<i64, Ix1>()?.to_vec(), [0, 1, 1]);
+/// assert_eq!(labels.array()?.shape(), [3]);
+/// assert_eq!(labels.array()?.read::<i64, Ix1>()?.to_vec(), [0, 1, 1]);
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 pub struct Member<'a, S = ReadAt> {
@@ -180,6 +180,64 @@ impl<'a, S: Source> Member<'a, S> {
     /// ```
     pub fn crc32(&self) -> u32 {
         self.record.raw.crc32()
+    }
+
+    /// What the array is. Of its elements nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAnArray`](ErrorKind::NotAnArray) for other content, and whatever is wrong with member or header.
+    ///
+    /// ```
+    /// use npzmap::Npz;
+    ///
+    /// let npz = Npz::open("tests/data/object.npz")?;
+    /// let header = npz.member("record")?.header()?; // of what cannot be read, too
+    /// assert_eq!(header.dtype().to_string(), "[('id', '<i4'), ('payload', '|O')]");
+    /// assert_eq!((header.shape(), header.dtype().has_object()), (&[2][..], true));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn header(&self) -> Result<Header> {
+        Ok(self.array()?.into_header())
+    }
+
+    /// What a map of this archive would do with the array, taken as the type that it is: strings as
+    /// [`FixedStr`](crate::FixedStr), which lie at any address. This does not depend on how the archive is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`header`](Member::header), and [`Pickled`](ErrorKind::Pickled).
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz, Reason};
+    ///
+    /// let plan = |path| Npz::open(path)?.member("features")?.access_in_map();
+    /// let misaligned = Reason::Misaligned { offset: 190, required: 4 };
+    /// assert_eq!(plan("tests/data/model-batch-stored.npz")?, Access::Copy(misaligned));
+    /// assert_eq!(plan("tests/data/model-batch-aligned.npz")?, Access::Borrow);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn access_in_map(&self) -> Result<Access> {
+        self.array()?.access_in_map()
+    }
+
+    /// What the array is, where it lies and what a map would do with it, in one look.
+    ///
+    /// # Errors
+    ///
+    /// As [`header`](Member::header).
+    ///
+    /// ```
+    /// use npzmap::{Access, Npz};
+    ///
+    /// let npz = Npz::open("tests/data/model-batch-stored.npz")?;
+    /// let layout = npz.member("sample_ids")?.layout()?;
+    /// assert_eq!(layout.header().dtype().to_string(), "<U9");
+    /// assert_eq!((layout.payload_offset(), layout.access_in_map()), (Some(642), Some(Access::Borrow)));
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn layout(&self) -> Result<Layout> {
+        Ok(self.array()?.into_layout())
     }
 
     /// Where in the file the elements of a stored array begin, in bytes, or a stored member's content if it is no
@@ -337,7 +395,6 @@ impl<'a, S: Source> Member<'a, S> {
         faults.into_iter().map(|error| error.in_member(self.key()).in_file(self.archive.path())).collect()
     }
 
-    /// The general purpose flags (APPNOTE 4.4.4).
     /// Returns the array, with its local header checked and its `.npy` header parsed: the handle that has every verb.
     ///
     /// # Errors
@@ -414,6 +471,7 @@ impl<'a, S: Source> Member<'a, S> {
         Context { name: Some((raw.name, raw.is_utf8())), path: self.archive.path() }
     }
 
+    /// The general purpose flags (APPNOTE 4.4.4).
     #[cfg(feature = "write")]
     pub(crate) fn flags(&self) -> u16 {
         self.record.raw.flags()
@@ -443,7 +501,7 @@ impl<'a, S: Source> Member<'a, S> {
     }
 
     fn read_local(&self, place: Place, next: u64, contradicted: Contradicted<'_>) -> Result<(Range<u64>, Seen<'a>)> {
-        let (source, raw) = (&self.archive.source, &self.record.raw);
+        let (source, raw) = (&*self.archive.source, &self.record.raw);
         // The directory was checked to lie within the source, and nothing reaches into it.
         let start = place.offset.min(next);
         if let Some(slice) = source.as_slice() {

@@ -8,7 +8,7 @@ use std::ops::{Deref, Range};
 use memmap2::{Mmap, MmapOptions};
 
 use crate::error::{ErrorKind, Result};
-use crate::source::{FileSource, Identity, InMemory, Source, sealed};
+use crate::source::{FileSource, Identity, Source, sealed};
 
 /// A read-only map of a file, which begins on a page: what [`Npz::map`](crate::Npz::map) borrows from.
 ///
@@ -37,7 +37,7 @@ pub struct Mapping {
 /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
 /// let npz = unsafe { Npz::map("tests/data/model-batch-aligned.npz")? };
 /// npz.advise(Advice::Populate)?; // before the first request, not during it
-/// assert_eq!(npz.payload("labels")?.bytes()[8], 1);
+/// assert_eq!(npz.array("labels")?.bytes()?[8], 1);
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,5 +301,3 @@ impl Source for Mapping {
         }
     }
 }
-
-impl InMemory for Mapping {}

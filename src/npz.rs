@@ -8,21 +8,21 @@ mod verbs;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::archive::Archive;
 use crate::array::NpyArray;
 use crate::container::directory::{Duplicates, Records};
 use crate::error::{Error, ErrorKind, Result};
 use crate::member::Member;
-use crate::shared::{Holder, sealed};
-use crate::source::{InMemory, ReadAt, Source};
+use crate::source::{ReadAt, Source};
 
 /// An open `.npz` archive: a dictionary from keys to arrays, as NumPy's `NpzFile` is.
 ///
-/// Opening reads the end record and the central directory of the ZIP archive, and nothing else. Each array is read
-/// when it is asked for, by one of three verbs: [`view`](Npz::view) never copies, [`get`](Npz::get) copies only
-/// when it must, [`read`](Npz::read) always does. All of them take `&self`, and nothing is cached: an `Npz` is
-/// `Send` and `Sync` when its source is.
+/// Opening reads the end record and the central directory of the ZIP archive, and nothing else. [`array`](Npz::array)
+/// looks an array up and returns its [handle](NpyArray), which has every verb. Four of them can be called with the key at
+/// once: [`view`](Npz::view) never copies, [`get`](Npz::get) copies only if it must, [`read`](Npz::read) and
+/// [`read_any`](Npz::read_any) always copy. All of them take `&self`, and nothing is cached. An `Npz` is `Send` and `Sync`.
 ///
 /// A key is the member's name with or without `.npy`; where both name something, the exact name wins, as in NumPy.
 ///
@@ -38,7 +38,7 @@ use crate::source::{InMemory, ReadAt, Source};
 /// let features = npz.read::<f32, Ix2>("features")?;
 /// assert_eq!(features.dim(), (3, 4));
 /// assert_eq!(npz.read::<i64, Ix1>("labels")?.to_vec(), [0, 1, 1]);
-/// assert_eq!(npz.strings("sample_ids")?[2], "train-003");
+/// assert_eq!(npz.array("sample_ids")?.strings()?[2], "train-003");
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 pub struct Npz<S = ReadAt> {
@@ -215,18 +215,20 @@ impl<S: Source> Npz<S> {
         &self.archive.source
     }
 
-    /// Closes the archive and gives the source back.
+    /// Closes the archive and returns its source. Arrays that were made by [`shared`](NpyArray::shared) may own a share of
+    /// it, too. If there are none, [`Arc::into_inner`] returns the source itself.
     ///
     /// ```
+    /// use std::sync::Arc;
     /// use npzmap::Npz;
     ///
     /// let bytes = std::fs::read("tests/data/model-batch.npz")?;
     /// let address = bytes.as_ptr();
-    /// let bytes = Npz::new(bytes)?.into_source();
+    /// let bytes = Arc::into_inner(Npz::new(bytes)?.into_source()).expect("no shared array is left");
     /// assert_eq!(bytes.as_ptr(), address); // the same Vec, not a copy
     /// # Ok::<(), npzmap::Error>(())
     /// ```
-    pub fn into_source(self) -> S {
+    pub fn into_source(self) -> Arc<S> {
         self.archive.source
     }
 
@@ -318,13 +320,5 @@ impl<'a, S: Source> Iterator for Members<'a, S> {
 impl<S> fmt::Debug for Members<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Members").field("left", &self.left).finish_non_exhaustive()
-    }
-}
-
-impl<S> sealed::Sealed for Npz<S> {}
-
-impl<S: InMemory> Holder for Npz<S> {
-    fn bytes(&self) -> Option<&[u8]> {
-        self.archive.source.as_slice()
     }
 }

@@ -389,7 +389,7 @@ impl OpenOptions {
     /// use npzmap::{OpenOptions, Verify};
     ///
     /// let npz = OpenOptions::new().verify(Verify::Always).open("tests/data/model-batch.npz")?;
-    /// assert_eq!(npz.strings("sample_ids")?[0], "train-001");
+    /// assert_eq!(npz.array("sample_ids")?.strings()?[0], "train-001");
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn open(self, path: impl AsRef<Path>) -> Result<Npz<ReadAt>> {
@@ -463,7 +463,7 @@ impl OpenOptions {
     /// let file = File::open("tests/data/model-batch-aligned.npz")?;
     /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
     /// let npz = unsafe { OpenOptions::new().verify(Verify::Always).map_file(file)? };
-    /// assert_eq!(npz.payload("labels")?.bytes().len(), 24);
+    /// assert_eq!(npz.array("labels")?.bytes()?.len(), 24);
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     #[cfg(feature = "mmap")]
@@ -616,7 +616,7 @@ impl OpenOptions {
     ///
     /// let bytes = std::fs::read("tests/data/model-batch-stored.npz")?;
     /// let npz = OpenOptions::new().verify(Verify::Always).source(bytes)?;
-    /// assert_eq!(npz.payload("features")?.bytes().len(), 48); // its CRC-32 was checked
+    /// assert_eq!(npz.array("features")?.bytes()?.len(), 48); // its CRC-32 was checked
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn source<S: Source>(self, source: S) -> Result<Npz<S>> {

@@ -1,13 +1,11 @@
-//! `Npy`: a plain `.npy` file, by the verbs of an archive's members.
+//! `Npy`: a plain `.npy` file.
 
 use std::fmt;
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytemuck::Pod;
-use ndarray::{Array, ArrayView, ArrayViewMut, CowArray, Dimension, IxDyn};
+use ndarray::{Array, ArrayView, CowArray, Dimension};
 
 use crate::array::{NpyArray, Reader};
 use crate::container::decode::Coded;
@@ -18,14 +16,13 @@ use crate::npy::any::AnyArray;
 use crate::npy::array::Access;
 use crate::npy::element::Element;
 use crate::npy::header::Header;
-use crate::npy::strided::Strided;
 use crate::options::{OpenOptions, Verify};
-use crate::shared::{Holder, SharedArray, sealed};
-use crate::source::{FileSource, InMemory, ReadAt, Source};
+use crate::source::{FileSource, ReadAt, Source};
 use crate::stream::Stream;
-use crate::take::{Layout, Payload};
+use crate::take::Layout;
 
-/// A file that is one array, as `np.save` writes it. The verbs are those of [`Npz`](crate::Npz), without a key.
+/// A file that is one array, as `np.save` writes it. [`array`](Npy::array) returns its [handle](NpyArray), which has every
+/// verb. [`view`](Npy::view), [`get`](Npy::get), [`read`](Npy::read) and [`read_any`](Npy::read_any) are here, too.
 ///
 /// Opening reads the header and holds it against the length of the file. There is no checksum to verify.
 ///
@@ -42,14 +39,14 @@ use crate::take::{Layout, Payload};
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 pub struct Npy<S = ReadAt> {
-    source: S,
+    source: Arc<S>,
     options: OpenOptions,
     path: Option<Box<Path>>,
 }
 
 impl<S: Source> Npy<S> {
     pub(crate) fn with(source: S, options: OpenOptions) -> Result<Self> {
-        let npy = Npy { source, options: options.verify(Verify::Never), path: None };
+        let npy = Npy { source: Arc::new(source), options: options.verify(Verify::Never), path: None };
         npy.header()?;
         Ok(npy)
     }
@@ -76,42 +73,6 @@ impl<S: Source> Npy<S> {
     /// ```
     pub fn header(&self) -> Result<Header> {
         Ok(self.array()?.into_header())
-    }
-
-    /// What [`view`](Npy::view) and [`get`](Npy::get) will do, as [`Member::access`](crate::Member::access).
-    ///
-    /// # Errors
-    ///
-    /// What keeps the array from being taken as `T` at all.
-    ///
-    /// ```
-    /// use npzmap::{Access, Npy, Reason};
-    ///
-    /// let bytes = std::fs::read("tests/data/plain-be.npy")?;
-    /// assert_eq!(Npy::new(bytes)?.access::<f64>()?, Access::Copy(Reason::ByteOrder));
-    /// let npy = Npy::open("tests/data/plain.npy")?;
-    /// assert_eq!(npy.access::<f32>()?, Access::Copy(Reason::NotInMemory));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn access<T: Element>(&self) -> Result<Access> {
-        self.array()?.access::<T>()
-    }
-
-    /// What [`view_as`](Npy::view_as) will do, as [`Member::access_as`](crate::Member::access_as).
-    ///
-    /// # Errors
-    ///
-    /// What keeps the array from being taken as `T` at all.
-    ///
-    /// ```
-    /// use npzmap::{Access, Npy, Reason, Unaligned};
-    ///
-    /// let npy = Npy::new(std::fs::read("tests/data/plain-be.npy")?)?;
-    /// assert_eq!(npy.access_as::<Unaligned<u64>>()?, Access::Copy(Reason::ByteOrder));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn access_as<T: Element>(&self) -> Result<Access> {
-        self.array()?.reinterpret::<T>()?.access::<T>()
     }
 
     /// What a map of this file would do, as [`Member::access_in_map`](crate::Member::access_in_map).
@@ -164,10 +125,7 @@ impl<S: Source> Npy<S> {
     /// assert_eq!((array[(0, 2)].get(), array[(0, 3)].get()), (1.5, -2.25));
     /// # Ok::<(), npzmap::Error>(())
     /// ```
-    pub fn view<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>>
-    where
-        S: InMemory,
-    {
+    pub fn view<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>> {
         self.array()?.view()
     }
 
@@ -208,61 +166,6 @@ impl<S: Source> Npy<S> {
         self.array()?.read()
     }
 
-    /// As [`Npz::read_into`](crate::Npz::read_into).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::read_into`](crate::Npz::read_into), but for the key.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    /// use ndarray::{Array2, s};
-    ///
-    /// let mut batch = Array2::<i32>::zeros((4, 3));
-    /// let npy = Npy::open("tests/data/python2-header.npy")?;
-    /// npy.read_into(batch.slice_mut(s![2.., ..]))?;
-    /// assert_eq!(batch.column(2).to_vec(), [0, 0, 2, 5]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn read_into<T: Element, D: Dimension>(&self, destination: ArrayViewMut<'_, T, D>) -> Result<()> {
-        self.array()?.read_into(destination)
-    }
-
-    /// As [`Npz::read_rows`](crate::Npz::read_rows).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::read_rows`](crate::Npz::read_rows), but for the key.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Npy::open("tests/data/python2-header.npy")?;
-    /// assert_eq!(npy.read_rows::<i32, Ix2>(1..2)?, ndarray::array![[3, 4, 5]]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn read_rows<T: Element, D: Dimension>(&self, rows: Range<usize>) -> Result<Array<T, D>> {
-        self.array()?.rows(rows)?.read()
-    }
-
-    /// As [`Npz::read_rows_any`](crate::Npz::read_rows_any).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::read_rows_any`](crate::Npz::read_rows_any), but for the key.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    ///
-    /// let npy = Npy::open("tests/data/plain.npy")?;
-    /// assert_eq!(npy.read_rows_any(0..1)?.shape()[0], 1);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn read_rows_any(&self, rows: Range<usize>) -> Result<AnyArray> {
-        self.array()?.rows(rows)?.read_any()
-    }
-
     /// As [`Member::stream_elements`](crate::Member::stream_elements).
     ///
     /// # Errors
@@ -301,203 +204,6 @@ impl<S: Source> Npy<S> {
     /// ```
     pub fn read_any(&self) -> Result<AnyArray> {
         self.array()?.read_any()
-    }
-
-    /// As [`Npz::strings`](crate::Npz::strings).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::strings`](crate::Npz::strings), but for the key.
-    ///
-    /// ```
-    /// use npzmap::{Header, Npy, Order};
-    ///
-    /// let mut bytes = Header::new("|S3".parse()?, &[2], Order::C)?.to_bytes();
-    /// bytes.extend(b"ab\0xyz");
-    /// let strings = Npy::new(bytes)?.strings()?;
-    /// assert_eq!(strings.as_slice().unwrap(), ["ab", "xyz"]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn strings(&self) -> Result<Array<String, IxDyn>> {
-        self.array()?.strings()
-    }
-
-    /// As [`Npz::view_as`](crate::Npz::view_as).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::view_as`](crate::Npz::view_as), but for the key.
-    ///
-    /// ```
-    /// use npzmap::{FixedBytes, Npy};
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Npy::new(std::fs::read("tests/data/plain.npy")?)?;
-    /// let bytes = npy.view_as::<FixedBytes<4>, Ix2>()?;
-    /// assert_eq!(*bytes[(0, 2)].as_array(), 1.5_f32.to_le_bytes());
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn view_as<T: Element, D: Dimension>(&self) -> Result<ArrayView<'_, T, D>>
-    where
-        S: InMemory,
-    {
-        self.array()?.reinterpret::<T>()?.view()
-    }
-
-    /// As [`Npz::read_as`](crate::Npz::read_as).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::read_as`](crate::Npz::read_as), but for the key.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Npy::open("tests/data/plain-be.npy")?;
-    /// assert_eq!(npy.read_as::<u64, Ix2>()?[(0, 2)], 1.5_f64.to_bits());
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn read_as<T: Element, D: Dimension>(&self) -> Result<Array<T, D>> {
-        self.array()?.reinterpret::<T>()?.read()
-    }
-
-    /// As [`Npz::field`](crate::Npz::field).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::field`](crate::Npz::field), but for the key.
-    ///
-    /// ```
-    /// use npzmap::{Header, Npy, Order, Unaligned};
-    /// use ndarray::Ix1;
-    ///
-    /// let mut bytes = Header::new("[('x', '<i2'), ('y', '<i2')]".parse()?, &[2], Order::C)?.to_bytes();
-    /// bytes.extend([1, 0, 2, 0, 3, 0, 4, 0]);
-    /// let npy = Npy::new(bytes)?;
-    /// let y = npy.field::<Unaligned<i16>, Ix1>("y")?;
-    /// assert_eq!((y[0].get(), y[1].get()), (2, 4));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn field<T: Element, D: Dimension>(&self, path: &str) -> Result<ArrayView<'_, T, D>>
-    where
-        S: InMemory,
-    {
-        self.array()?.field(path)?.view()
-    }
-
-    /// As [`Npz::field_strided`](crate::Npz::field_strided).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::field_strided`](crate::Npz::field_strided), but for the key.
-    ///
-    /// ```
-    /// use npzmap::{Header, Npy, Order};
-    /// use ndarray::Ix1;
-    ///
-    /// let mut bytes = Header::new("[('tag', '|u1'), ('x', '<i2')]".parse()?, &[2], Order::C)?.to_bytes();
-    /// bytes.extend([7, 1, 0, 8, 2, 0]);
-    /// let npy = Npy::new(bytes)?;
-    /// let x = npy.field_strided::<i16, Ix1>("x")?; // every 3 bytes
-    /// assert_eq!(x.iter().collect::<Vec<_>>(), [1, 2]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn field_strided<T: Element, D: Dimension>(&self, path: &str) -> Result<Strided<'_, T, D>>
-    where
-        S: InMemory,
-    {
-        self.array()?.field(path)?.strided()
-    }
-
-    /// As [`Npz::read_field`](crate::Npz::read_field).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::read_field`](crate::Npz::read_field), but for the key.
-    ///
-    /// ```
-    /// use npzmap::{Header, Npy, Order};
-    /// use ndarray::Ix1;
-    ///
-    /// let mut bytes = Header::new("[('tag', '|u1'), ('x', '>i2')]".parse()?, &[2], Order::C)?.to_bytes();
-    /// bytes.extend([7, 0, 1, 8, 0, 2]);
-    /// assert_eq!(Npy::new(bytes)?.read_field::<i16, Ix1>("x")?.to_vec(), [1, 2]);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn read_field<T: Element, D: Dimension>(&self, path: &str) -> Result<Array<T, D>> {
-        self.array()?.field(path)?.read()
-    }
-
-    /// As [`Npz::payload`](crate::Npz::payload).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::payload`](crate::Npz::payload), but for the key.
-    ///
-    /// ```
-    /// use npzmap::Npy;
-    ///
-    /// let npy = Npy::new(std::fs::read("tests/data/plain.npy")?)?;
-    /// let payload = npy.payload()?;
-    /// assert_eq!((payload.offset(), payload.bytes().len()), (128, 48));
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn payload(&self) -> Result<Payload<'_>>
-    where
-        S: InMemory,
-    {
-        self.array()?.payload()
-    }
-
-    /// As [`Npz::shared`](crate::Npz::shared).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::shared`](crate::Npz::shared), but for the key.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use npzmap::{Npy, Unaligned};
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Arc::new(Npy::new(std::fs::read("tests/data/plain.npy")?)?);
-    /// let array = npy.shared::<Unaligned<f32>, Ix2>()?;
-    /// drop(npy); // the array keeps the bytes alive
-    /// assert_eq!(array.view()[(0, 2)], 1.5);
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn shared<T: Element + Pod, D: Dimension>(self: &Arc<Self>) -> Result<SharedArray<T, D, Self>>
-    where
-        S: InMemory,
-    {
-        let array = self.array()?;
-        Ok(SharedArray::new(Arc::clone(self), &array.view::<T, D>()?, &array.payload_unchecked()?))
-    }
-
-    /// As [`Npz::shared_as`](crate::Npz::shared_as).
-    ///
-    /// # Errors
-    ///
-    /// As [`Npz::shared_as`](crate::Npz::shared_as), but for the key.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use npzmap::{FixedBytes, Npy};
-    /// use ndarray::Ix2;
-    ///
-    /// let npy = Arc::new(Npy::new(std::fs::read("tests/data/plain.npy")?)?);
-    /// let array = npy.shared_as::<FixedBytes<4>, Ix2>()?;
-    /// drop(npy); // the array keeps the bytes alive
-    /// assert_eq!(*array.view()[(0, 2)].as_array(), 1.5_f32.to_le_bytes());
-    /// # Ok::<(), npzmap::Error>(())
-    /// ```
-    pub fn shared_as<T: Element + Pod, D: Dimension>(self: &Arc<Self>) -> Result<SharedArray<T, D, Self>>
-    where
-        S: InMemory,
-    {
-        let array = self.array()?.reinterpret::<T>()?;
-        Ok(SharedArray::new(Arc::clone(self), &array.view::<T, D>()?, &array.payload_unchecked()?))
     }
 
     /// The source.
@@ -600,13 +306,5 @@ impl<S: Source> fmt::Debug for Npy<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = self.source.size();
         f.debug_struct("Npy").field("path", &self.path).field("size", &size).finish_non_exhaustive()
-    }
-}
-
-impl<S> sealed::Sealed for Npy<S> {}
-
-impl<S: InMemory> Holder for Npy<S> {
-    fn bytes(&self) -> Option<&[u8]> {
-        self.source.as_slice()
     }
 }

@@ -214,36 +214,6 @@ forward! {
     (S: Source + ?Sized) Arc<S> => |source| &**source;
 }
 
-/// A [`Source`] whose [`as_slice`](Source::as_slice) is always there, so that arrays can borrow from it.
-///
-/// Everything that is `AsRef<[u8]>` is one.
-///
-/// ```
-/// use npzmap::{InMemory, Npz, Result, Unaligned};
-/// use ndarray::Ix2;
-///
-/// /// The sum of the features, without a copy, wherever the bytes lie in memory.
-/// fn total<S: InMemory>(npz: &Npz<S>) -> Result<f32> {
-///     Ok(npz.view::<Unaligned<f32>, Ix2>("features")?.sum().get())
-/// }
-///
-/// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
-/// assert_eq!(total(&npz)?, 66.0);
-/// # Ok::<(), npzmap::Error>(())
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "arrays cannot borrow from `{Self}`, whose bytes do not lie in memory",
-    note = "use get or read, or open with Npz::map"
-)]
-pub trait InMemory: Source {}
-
-impl InMemory for [u8] {}
-impl InMemory for Vec<u8> {}
-impl<const N: usize> InMemory for [u8; N] {}
-impl<S: InMemory + ?Sized> InMemory for &S {}
-impl<S: InMemory + ?Sized> InMemory for Box<S> {}
-impl<S: InMemory + ?Sized> InMemory for Arc<S> {}
-
 /// A file that is read by position: no shared cursor, so that threads do not disturb each other.
 ///
 /// This is the source of [`Npz::open`](crate::Npz::open). Bytes are read when they are asked for; if another
@@ -255,7 +225,7 @@ impl<S: InMemory + ?Sized> InMemory for Arc<S> {}
 ///
 /// let npz: Npz<ReadAt> = Npz::open("tests/data/model-batch.npz")?;
 /// let same = Npz::new(ReadAt::new(File::open("tests/data/model-batch.npz")?)?)?;
-/// assert_eq!(npz.strings("sample_ids")?, same.strings("sample_ids")?);
+/// assert_eq!(npz.read_any("sample_ids")?, same.read_any("sample_ids")?);
 /// # Ok::<(), npzmap::Error>(())
 /// ```
 #[derive(Debug)]

@@ -340,7 +340,7 @@ impl<S: Sink> NpzWriter<S> {
     /// NumPy decides it. Other strides are written in C order, gathered in blocks.
     ///
     /// Every stored array can then be borrowed as the type that it was, but for `bf16`: NumPy has no such type, and what
-    /// ml_dtypes and this write, `<V2`, is taken by [`view_as`](crate::Npz::view_as). A record of so many fields that its header
+    /// ml_dtypes and this write, `<V2`, is taken by [`reinterpret`](crate::NpyArray::reinterpret). A record of so many fields that its header
     /// is longer than 10,000 characters is read by `np.load` only with `max_header_size`, as NumPy's own.
     ///
     /// # Errors
@@ -511,7 +511,7 @@ impl<S: Sink> NpzWriter<S> {
     /// }
     /// rows.finish()?;
     /// w.finish()?;
-    /// let last = Npz::open(&path)?.read_rows::<f32, Ix2>("emb", 999..1000)?;
+    /// let last = Npz::open(&path)?.array("emb")?.rows(999..1000)?.read::<f32, Ix2>()?;
     /// assert_eq!(last[(0, 767)], 999.0);
     /// # Ok::<(), npzmap::Error>(())
     /// ```

@@ -1,16 +1,20 @@
 //! What borrows: plans and views.
 
+use std::sync::Arc;
+
+use bytemuck::Pod;
 use ndarray::{ArrayView, Axis, CowArray, Dimension, IxDyn};
 
 use super::NpyArray;
 use crate::buffer;
-use crate::error::{Asked, Error, ErrorKind, Reason, Result};
+use crate::error::{Error, ErrorKind, Reason, Result};
 use crate::found::Seen;
 use crate::npy::array::{self, Access, Elements};
 use crate::npy::element::{Element, short_name};
 use crate::npy::header::Order;
 use crate::npy::select::Selection;
 use crate::npy::strided::Strided;
+use crate::shared::SharedArray;
 use crate::source::Source;
 
 impl<'a, S: Source> NpyArray<'a, S> {
@@ -112,9 +116,8 @@ impl<'a, S: Source> NpyArray<'a, S> {
             self.check::<T>()?;
             let selection = self.selection();
             let place = self.place(&selection).map_err(|reason| self.cannot_borrow::<T>(reason))?;
-            if let Some(axis) = place.flipped.first() {
-                let stride = place.axes.get(*axis).map_or(0, |(_, stride)| *stride);
-                return Err(self.cannot_borrow::<T>(Reason::Stride { stride, size: size_of::<T>() }));
+            if !place.flipped.is_empty() {
+                return Err(self.cannot_borrow::<T>(Reason::NegativeStep));
             }
             place.check::<T>(&selection, self.order()).map_err(|error| self.in_file(error))?;
             let strided = place.strided(&selection)?;
@@ -122,6 +125,42 @@ impl<'a, S: Source> NpyArray<'a, S> {
             Ok(strided)
         };
         strided().map_err(|error| self.about(error))
+    }
+
+    /// Returns an array that owns a share of the source: it can be stored in a struct without a lifetime, sent to a thread
+    /// and handed to another runtime. Nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`view`](NpyArray::view).
+    ///
+    /// ```
+    /// use ndarray::Ix2;
+    /// use npzmap::{Npz, SharedArray, Unaligned};
+    ///
+    /// struct Model {
+    ///     weights: SharedArray<Unaligned<f32>, Ix2>,
+    /// }
+    ///
+    /// let npz = Npz::new(std::fs::read("tests/data/model-batch-stored.npz")?)?;
+    /// let model = Model { weights: npz.array("features")?.shared()? };
+    /// drop(npz); // the model keeps the bytes alive
+    /// let sum = std::thread::spawn(move || model.weights.view().sum().get()).join().unwrap();
+    /// assert_eq!(sum, 66.0);
+    /// # Ok::<(), npzmap::Error>(())
+    /// ```
+    pub fn shared<T: Element + Pod, D: Dimension>(&self) -> Result<SharedArray<T, D>>
+    where
+        S: 'static,
+    {
+        let view = self.view::<T, D>()?;
+        match self.elements() {
+            Elements::Here { bytes, offset } => {
+                let owner: Arc<dyn Source> = Arc::<S>::clone(self.found.source);
+                Ok(SharedArray::new(owner, &view, bytes, offset))
+            }
+            Elements::Elsewhere(reason) => Err(self.about(self.cannot_borrow::<T>(reason))),
+        }
     }
 
     fn try_view<T: Element, D: Dimension>(&self) -> Result<Result<ArrayView<'a, T, D>, Reason>> {
@@ -227,16 +266,11 @@ impl<'a, S: Source> NpyArray<'a, S> {
     }
 
     fn cannot_borrow<T>(&self, reason: Reason) -> Error {
-        let asked = match (&self.declared, &self.part) {
-            (Some(_), _) => Asked::ViewAs,
-            (None, Some(part)) if part.selection.dtype != *self.header.dtype() => Asked::Field,
-            _ => Asked::View,
-        };
         let offset = match (reason, self.elements()) {
             (Reason::Misaligned { offset, .. }, _) | (_, Elements::Here { offset, .. }) => offset,
             _ => self.found.data.start,
         };
-        Error::from(ErrorKind::CannotBorrow { element: short_name::<T>(), reason, asked }).at(offset)
+        Error::from(ErrorKind::CannotBorrow { element: short_name::<T>(), reason }).at(offset)
     }
 
     /// The index of an element in a part becomes the one that it has in the file.

@@ -28,7 +28,7 @@ impl<S: Source> NpyArray<'_, S> {
             && split::is_worth_it(bytes.len() as u64)
         {
             self.found.verify_if_always()?;
-            if split::gather(self.found.source, self.start(), plan, bytes, landing)? {
+            if split::gather(self.found.source(), self.start(), plan, bytes, landing)? {
                 return Ok(());
             }
         }
@@ -45,7 +45,7 @@ impl<S: Source> NpyArray<'_, S> {
             self.found.verify_if_always()?;
             return match self.elements() {
                 Lent::Here { mut bytes, .. } => work(&mut bytes),
-                Lent::Elsewhere(_) => work(&mut Positioned { source: self.found.source, start: self.start() }),
+                Lent::Elsewhere(_) => work(&mut Positioned { source: self.found.source(), start: self.start() }),
             };
         }
         let checked = checked || self.found.verify == Verify::Always;

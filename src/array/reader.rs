@@ -207,7 +207,7 @@ impl<'a, S: Source> NpyArray<'a, S> {
                 _ if let Some(held) = &self.held => Origin::Loaded(held.clone()),
                 Lent::Here { bytes, .. } => Origin::Memory(bytes),
                 Lent::Elsewhere(_) if self.found.is_stored() => {
-                    Origin::Positioned(Positioned { source: self.found.source, start: self.start() })
+                    Origin::Positioned(Positioned { source: self.found.source(), start: self.start() })
                 }
                 Lent::Elsewhere(_) if plan.in_order => {
                     Origin::Decoded(Decoded { content: self.content(false)?, at: 0 })

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Asked, Fault, Reason};
+use super::{Fault, Reason};
 
 /// What went wrong. [`rule`](ErrorKind::rule) names the row of `docs/hostile.md` behind it.
 ///
@@ -341,7 +341,7 @@ pub enum ErrorKind {
         problem: String,
     },
     /// The array has another number of dimensions.
-    #[error("the array has {found} dimensions, not {expected}; its shape is in header(), and IxDyn takes any")]
+    #[error("the array has {found} dimensions, not {expected}; shape() returns its shape, and IxDyn takes any")]
     DimensionMismatch {
         /// The array's number of dimensions.
         found: usize,
@@ -363,14 +363,12 @@ pub enum ErrorKind {
         count: usize,
     },
     /// `view` never copies.
-    #[error("cannot borrow as {element}: {reason}; {}", .asked.next_step(.reason, .element))]
+    #[error("cannot borrow as {element}: {reason}; {}", .reason.next_step(.element))]
     CannotBorrow {
         /// The Rust type that was asked for.
         element: String,
         /// Why not.
         reason: Reason,
-        /// How it was asked for: what to do next depends on it.
-        asked: Asked,
     },
 
     // The request: writing.
@@ -480,14 +478,14 @@ fn method_hint(method: u16) -> &'static str {
 fn dtype_hint(dtype: &str) -> &'static str {
     match dtype {
         "|V2" => {
-            "; two bytes of no kind are how ml_dtypes writes bfloat16: view_as or read_as bf16, if they are that, \
+            "; two bytes of no kind are how ml_dtypes writes bfloat16: reinterpret::<bf16>(), if they are that, \
              or a record! with a bf16 for a field"
         }
         // Padding apart, which has no name.
         dtype if dtype.replace("('', '|V2'", "").contains("'|V2'") => {
             "; a field of two bytes of no kind is how ml_dtypes writes bfloat16: a record! with a bf16 takes it as that"
         }
-        dtype if dtype.contains("M8") || dtype.contains("m8") => "; view_as or read_as i64 gives the counts",
+        dtype if dtype.contains("M8") || dtype.contains("m8") => "; reinterpret::<i64>() gives the counts",
         _ => "",
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// use npzmap::{Access, Npz, Reason};
 ///
 /// let npz = Npz::new(std::fs::read("tests/data/kinds-stored.npz")?)?;
-/// let Access::Copy(reason) = npz.member("f8-be-c")?.access::<f64>()? else { panic!("borrowed") };
+/// let Access::Copy(reason) = npz.array("f8-be-c")?.access::<f64>()? else { panic!("borrowed") };
 /// assert_eq!(reason, Reason::ByteOrder);
 /// assert_eq!(reason.to_string(), "the elements have the other byte order");
 /// # Ok::<(), npzmap::Error>(())
@@ -29,14 +29,17 @@ pub enum Reason {
         /// The alignment that the type needs, in bytes.
         required: usize,
     },
-    /// The values of a field lie at distances that are no multiple of their size, which ndarray's strides are;
-    /// `field_strided` lends them.
+    /// The values of a field are at distances that are not a multiple of their size, as ndarray's strides are.
+    /// [`NpyArray::strided`](crate::NpyArray::strided) borrows them.
     Stride {
         /// From one value to the next, in bytes.
         stride: usize,
         /// The size of a value, in bytes.
         size: usize,
     },
+    /// A step is negative, which a [`Strided`](crate::Strided) cannot have. [`NpyArray::view`](crate::NpyArray::view) can
+    /// borrow the elements.
+    NegativeStep,
 }
 
 impl Reason {
@@ -55,54 +58,23 @@ impl Reason {
             Reason::ByteOrder => "byte-order",
             Reason::Misaligned { .. } => "misaligned",
             Reason::Stride { .. } => "stride",
+            Reason::NegativeStep => "negative-step",
         }
     }
-}
 
-/// Which of the verbs that never copy was refused.
-///
-/// ```
-/// use npzmap::{Asked, ErrorKind, FixedBytes, Npz};
-/// use ndarray::IxDyn;
-///
-/// let npz = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
-/// let error = npz.view_as::<FixedBytes<8>, IxDyn>("labels").unwrap_err();
-/// assert!(matches!(error.kind(), ErrorKind::CannotBorrow { asked: Asked::ViewAs, .. }));
-/// assert!(error.to_string().contains("use read_as()"));
-/// # Ok::<(), npzmap::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Asked {
-    /// `view` or `shared`.
-    View,
-    /// `view_as` or `shared_as`.
-    ViewAs,
-    /// `field` or `field_strided`.
-    Field,
-    /// `payload`.
-    Payload,
-}
-
-impl Asked {
-    pub(super) fn next_step(self, reason: &Reason, element: &str) -> String {
-        let (copy, swaps, view) = match self {
-            Asked::View => ("get() or read()", "swap", "view"),
-            Asked::ViewAs => ("read_as()", "swaps", "view_as"),
-            Asked::Field => ("read_field()", "swaps", "field of"),
-            Asked::Payload => ("read_any()", "swaps", "view"),
-        };
-        match reason {
-            Reason::Compressed => format!("use {copy}, or store it with 'npz align --store'"),
-            Reason::NotInMemory => format!("use {copy}, or open the file with Npz::map"),
-            Reason::ByteOrder => format!("use {copy}, which {swaps} it"),
-            Reason::Stride { .. } => {
-                "use field_strided() or read_field(), or view the whole record as a Rust type".into()
-            }
+    /// What can be done, in the words of a Rust program.
+    pub(super) fn next_step(&self, element: &str) -> String {
+        match self {
+            Reason::Compressed => "use get() or read(), or store it with 'npz align --store'".into(),
+            Reason::NotInMemory => "use get() or read(), or open the file with Npz::map".into(),
+            Reason::ByteOrder => "use get() or read(), which swap it".into(),
             Reason::Misaligned { .. } => {
-                let copy = if self == Asked::View { "get()" } else { copy };
-                format!("use {copy}, {view} Unaligned<{element}>, or rewrite with 'npz align'")
+                format!("use get(), view Unaligned<{element}>, or rewrite with 'npz align'")
             }
+            Reason::Stride { .. } => {
+                "use strided(), which borrows, or get() or read(), or view the whole record as a Rust type".into()
+            }
+            Reason::NegativeStep => "use view(), get() or read()".into(),
         }
     }
 }
@@ -116,6 +88,7 @@ impl fmt::Display for Reason {
             Reason::Stride { stride, size } => {
                 write!(f, "the values of {size} bytes lie {stride} bytes apart, which is no multiple")
             }
+            Reason::NegativeStep => f.write_str("the step is negative"),
             Reason::Misaligned { offset, required } => {
                 write!(f, "the data at byte {offset:#x} is not {required}-aligned")
             }

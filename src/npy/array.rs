@@ -17,7 +17,7 @@ use crate::error::{ErrorKind, Reason, Result};
 /// use ndarray::Ix2;
 ///
 /// let npz = Npz::new(std::fs::read("tests/data/model-batch.npz")?)?;
-/// let features = npz.member("features")?;
+/// let features = npz.array("features")?;
 /// match features.access::<Unaligned<f32>>()? {
 ///     Access::Borrow => assert!(features.view::<Unaligned<f32>, Ix2>().is_ok()),
 ///     Access::Copy(reason) => assert_eq!(reason.to_string(), "the member is compressed"),

@@ -127,7 +127,7 @@ impl Element for half::f16 {
 }
 
 /// NumPy has no bfloat16. ml_dtypes saves it as two bytes of no kind, and so may be anything else: such arrays are
-/// taken as `bf16` when the caller says so, by `view_as` and `read_as`.
+/// taken as `bf16` when the caller says so, by `NpyArray::reinterpret`.
 #[cfg(feature = "half")]
 impl Element for half::bf16 {
     fn dtype() -> Dtype {

@@ -16,7 +16,7 @@ pub use iter::StridedIter;
 /// A borrowed array whose strides are counted in bytes, as NumPy's are, and whose values lie at any address.
 ///
 /// ndarray counts strides in elements. A `f4` in NumPy's packed records of 5 bytes can therefore be no `ArrayView`, and
-/// is a `Strided`, as [`Npz::field_strided`](crate::Npz::field_strided) gives it. Values are taken out of it by value;
+/// is a `Strided`, as [`NpyArray::strided`](crate::NpyArray::strided) gives it. Values are taken out of it by value;
 /// nothing is copied before.
 ///
 /// ```
@@ -24,7 +24,7 @@ pub use iter::StridedIter;
 /// use ndarray::Ix2;
 ///
 /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-/// let scores = npz.field_strided::<f64, Ix2>("packed-le-c", "score")?; // in records of 34 bytes
+/// let scores = npz.array("packed-le-c")?.field("score")?.strided::<f64, Ix2>()?; // in records of 34 bytes
 /// assert_eq!((scores.shape(), scores.strides()), (&[2, 3][..], &[102, 34][..]));
 /// assert_eq!(scores.get((0, 2)), Some(1.5));
 /// assert_eq!(scores.iter().filter(|score| score.is_sign_negative()).count(), 3);
@@ -74,7 +74,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::Ix4;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let m = npz.field_strided::<f32, Ix4>("subarrays-le-c", "m")?;
+    /// let m = npz.array("subarrays-le-c")?.field("m")?.strided::<f32, Ix4>()?;
     /// assert_eq!(m.shape(), [2, 3, 2, 3]); // those of the array, then those of the field
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -89,7 +89,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::Ix4;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let m = npz.field_strided::<f32, Ix4>("subarrays-le-f", "m")?;
+    /// let m = npz.array("subarrays-le-f")?.field("m")?.strided::<f32, Ix4>()?;
     /// assert_eq!(m.strides(), [51, 102, 12, 4]); // records of 51 bytes, in Fortran order
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -104,7 +104,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::IxDyn;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let fields = ["id", "score"].map(|field| npz.field_strided::<f64, IxDyn>("packed-le-c", field));
+    /// let fields = ["id", "score"].map(|field| npz.array("packed-le-c").and_then(|array| array.field(field)?.strided::<f64, IxDyn>()));
     /// assert_eq!(fields.map(|field| field.ok().map(|field| field.ndim())), [None, Some(2)]); // the first is a u4
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -119,8 +119,8 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::{Ix2, Ix3};
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// assert_eq!(npz.field_strided::<u32, Ix2>("packed-le-c", "id")?.len(), 6);
-    /// assert_eq!(npz.field_strided::<u8, Ix3>("subarrays-le-c", "v")?.len(), 18);
+    /// assert_eq!(npz.array("packed-le-c")?.field("id")?.strided::<u32, Ix2>()?.len(), 6);
+    /// assert_eq!(npz.array("subarrays-le-c")?.field("v")?.strided::<u8, Ix3>()?.len(), 18);
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn len(&self) -> usize {
@@ -135,7 +135,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::Ix1;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/shapes.npz")?)?;
-    /// let none = npz.field_strided::<f32, Ix1>("len0-record", "b")?;
+    /// let none = npz.array("len0-record")?.field("b")?.strided::<f32, Ix1>()?;
     /// assert!(none.is_empty() && none.get(0).is_none());
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -150,9 +150,9 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::{Ix2, IxDyn};
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let n = npz.field_strided::<i32, Ix2>("titles-le-c", "n")?;
+    /// let n = npz.array("titles-le-c")?.field("n")?.strided::<i32, Ix2>()?;
     /// assert_eq!((n.get((0, 0)), n.get([2, 0])), (Some(2), None));
-    /// let n = npz.field_strided::<i32, IxDyn>("titles-le-c", "n")?;
+    /// let n = npz.array("titles-le-c")?.field("n")?.strided::<i32, IxDyn>()?;
     /// assert_eq!((n.get(&[0, 0][..]), n.get(&[0][..])), (Some(2), None)); // an axis short
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -179,7 +179,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::Ix2;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let scores = npz.field_strided::<f64, Ix2>("packed-le-c", "score")?;
+    /// let scores = npz.array("packed-le-c")?.field("score")?.strided::<f64, Ix2>()?;
     /// let largest = scores.iter().fold(0.0, f64::max);
     /// assert_eq!((largest, scores.iter().next_back()), (f64::MAX, Some(f64::MIN)));
     /// # Ok::<(), npzmap::Error>(())
@@ -195,7 +195,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::{Axis, Ix2};
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let scores = npz.field_strided::<f64, Ix2>("packed-le-c", "score")?;
+    /// let scores = npz.array("packed-le-c")?.field("score")?.strided::<f64, Ix2>()?;
     /// let row = scores.index_axis(Axis(0), 0).unwrap();
     /// assert_eq!((row.to_array().to_vec(), row.strides()), (vec![0.0, -0.0, 1.5], &[34][..]));
     /// assert!(scores.index_axis(Axis(0), 2).is_none());
@@ -222,7 +222,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::Ix2;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let scores = npz.field_strided::<f64, Ix2>("packed-le-f", "score")?.to_array();
+    /// let scores = npz.array("packed-le-f")?.field("score")?.strided::<f64, Ix2>()?.to_array();
     /// assert_eq!((scores.row(0).to_vec(), scores.is_standard_layout()), (vec![0.0, -0.0, 1.5], true));
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -237,7 +237,7 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::{Ix2, array};
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let negative = npz.field_strided::<f64, Ix2>("packed-le-c", "score")?.mapv(|score| score < 0.0);
+    /// let negative = npz.array("packed-le-c")?.field("score")?.strided::<f64, Ix2>()?.mapv(|score| score < 0.0);
     /// assert_eq!(negative, array![[false, false, false], [true, false, true]]);
     /// # Ok::<(), npzmap::Error>(())
     /// ```
@@ -255,9 +255,9 @@ impl<'a, T: Element, D: Dimension> Strided<'a, T, D> {
     /// use ndarray::Ix2;
     ///
     /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-    /// let n = npz.field_strided::<Unaligned<i32>, Ix2>("titles-le-c", "n")?; // in records of 8 bytes
+    /// let n = npz.array("titles-le-c")?.field("n")?.strided::<Unaligned<i32>, Ix2>()?; // in records of 8 bytes
     /// assert_eq!(n.as_view().unwrap().strides(), [6, 2]);
-    /// let score = npz.field_strided::<Unaligned<f64>, Ix2>("packed-le-c", "score")?; // of 34
+    /// let score = npz.array("packed-le-c")?.field("score")?.strided::<Unaligned<f64>, Ix2>()?; // of 34
     /// assert!(score.as_view().is_none());
     /// # Ok::<(), npzmap::Error>(())
     /// ```

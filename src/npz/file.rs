@@ -68,7 +68,7 @@ impl Npz<Mapping> {
     /// // SAFETY: nobody writes to the fixtures of this repository while they are read.
     /// let npz = unsafe { Npz::map("tests/data/model-batch-stored.npz")? };
     /// npz.advise(Advice::Random)?; // single rows here and there
-    /// assert_eq!(npz.read_rows::<f32, Ix2>("features", 2..3)?.sum(), 38.0);
+    /// assert_eq!(npz.array("features")?.rows(2..3)?.read::<f32, Ix2>()?.sum(), 38.0);
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn advise(&self, advice: Advice) -> Result<()> {

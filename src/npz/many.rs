@@ -59,7 +59,7 @@ impl<S: Source + Sync> Npz<S> {
     /// ```
     pub fn read_all(&self) -> Result<Vec<(String, AnyArray)>> {
         let verify = self.archive.options.verify;
-        let read = |member: Member<'_, S>| match member.read_any() {
+        let read = |member: Member<'_, S>| match member.array().and_then(|array| array.read_any()) {
             Ok(array) => Some(Ok((member.key().into_owned(), array))),
             Err(error) if self.is_superseded(&error) => None,
             Err(error) if matches!(error.kind(), ErrorKind::NotAnArray) => match verify {

@@ -210,7 +210,7 @@ impl<S: Sink> NpzWriter<S> {
         while at < found.data.end {
             let left = usize::try_from(found.data.end - at).unwrap_or(usize::MAX);
             let block = &mut block[..left.min(BLOCK)];
-            read_at(found.source, at, block)?;
+            read_at(found.source(), at, block)?;
             if let Some(crc) = &mut crc {
                 crc.update(block);
             }

@@ -193,7 +193,7 @@ impl<S: Sink> NpyWriter<S> {
     /// use npzmap::{Npy, NpyWriter};
     ///
     /// let npy = Npy::new(NpyWriter::stream(Vec::new()).add_strings(&["train-001", "x"])?)?;
-    /// assert_eq!(npy.strings()?[1], "x");
+    /// assert_eq!(npy.array()?.strings()?[1], "x");
     /// # Ok::<(), npzmap::Error>(())
     /// ```
     pub fn add_strings(self, strings: &(impl Save + ?Sized)) -> Result<S::Finished> {

@@ -90,7 +90,14 @@ fn bfloat16_is_taken_for_it_when_it_is_said_to_be() {
     assert!(outcome.errors.contains("encoder/scale: dtype |V2 may be bfloat16; --bf16 takes it for that"));
     fine(["convert", "--bf16", "tests/data/weights.npz", &tensors]);
     fine(["convert", &tensors, &back]);
-    let scale = Npz::open(&back).unwrap().read_as::<half::bf16, Ix1>("encoder/scale").unwrap();
+    let scale = Npz::open(&back)
+        .unwrap()
+        .array("encoder/scale")
+        .unwrap()
+        .reinterpret::<half::bf16>()
+        .unwrap()
+        .read::<half::bf16, Ix1>()
+        .unwrap();
     assert_eq!(scale[0].to_f32(), 1.5);
     let bytes = Npz::open(&back).unwrap().member("encoder/scale").unwrap().bytes().unwrap().into_owned();
     assert!(bytes.windows(5).any(|text| text == b"'<V2'")); // as ml_dtypes writes it

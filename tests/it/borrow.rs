@@ -1,7 +1,7 @@
 //! What `access` says is what happens, and a borrow lies in the source.
 
 use bytemuck::Pod;
-use ndarray::{Array2, ArrayView, Ix1, Ix2, IxDyn};
+use ndarray::{Array2, ArrayView, Ix1, Ix2, IxDyn, s};
 use npzmap::{Access, Element, ErrorKind, FixedBytes, FixedStr, Npz, Reason, ToAligned, Unaligned};
 
 use crate::fixtures::{self, path};
@@ -25,9 +25,10 @@ fn shifted(bytes: &[u8], shift: usize) -> (Vec<u8>, std::ops::Range<usize>) {
 /// Holds what `access` predicts against what `view`, `get` and `read` do; gives what was predicted.
 fn check<T: Element + Pod + PartialEq + std::fmt::Debug>(npz: &Npz<&[u8]>, key: &str) -> Access {
     let member = npz.member(key).unwrap();
-    let owned = member.read::<T, IxDyn>().unwrap();
-    let access = member.access::<T>().unwrap();
-    let (view, got) = (member.view::<T, IxDyn>(), member.get::<T, IxDyn>().unwrap());
+    let owned = member.array().unwrap().read::<T, IxDyn>().unwrap();
+    let access = member.array().unwrap().access::<T>().unwrap();
+    let (view, got) =
+        (member.array().and_then(|array| array.view::<T, IxDyn>()), member.array().unwrap().get::<T, IxDyn>().unwrap());
     assert_eq!(got, owned);
     assert_eq!(got.is_view(), access == Access::Borrow);
     match (access, view) {
@@ -44,8 +45,8 @@ fn check<T: Element + Pod + PartialEq + std::fmt::Debug>(npz: &Npz<&[u8]>, key: 
     }
     // Unaligned borrows whatever is stored, wherever it is.
     if access == Access::Borrow || matches!(access, Access::Copy(Reason::Misaligned { .. })) {
-        assert_eq!(member.access::<Unaligned<T>>().unwrap(), Access::Borrow);
-        let view = member.view::<Unaligned<T>, IxDyn>().unwrap();
+        assert_eq!(member.array().unwrap().access::<Unaligned<T>>().unwrap(), Access::Borrow);
+        let view = member.array().unwrap().view::<Unaligned<T>, IxDyn>().unwrap();
         assert!(lies_in(&view, npz.source()));
         assert_eq!(view.to_aligned(), owned);
     }
@@ -146,10 +147,10 @@ fn an_empty_array_at_an_odd_address_is_an_empty_view() {
         let member = npz.member("3-0-2-f8").unwrap();
         let address = range.start as u64 + room.as_ptr().addr() as u64 + member.payload_offset().unwrap().unwrap();
         odd += u32::from(!address.is_multiple_of(8));
-        let view = member.view::<f64, IxDyn>().unwrap();
+        let view = member.array().unwrap().view::<f64, IxDyn>().unwrap();
         assert_eq!((view.shape(), view.len()), (&[3, 0, 2][..], 0));
-        assert_eq!(member.access::<f64>().unwrap(), Access::Borrow);
-        assert_eq!(member.read::<f64, IxDyn>().unwrap().shape(), [3, 0, 2]);
+        assert_eq!(member.array().unwrap().access::<f64>().unwrap(), Access::Borrow);
+        assert_eq!(member.array().unwrap().read::<f64, IxDyn>().unwrap().shape(), [3, 0, 2]);
     }
     assert_eq!(odd, 14);
 }
@@ -158,8 +159,8 @@ fn an_empty_array_at_an_odd_address_is_an_empty_view() {
 fn positioned_reads_never_borrow() {
     let npz = Npz::open(path("model-batch-aligned.npz")).unwrap();
     let member = npz.member("features").unwrap();
-    assert_eq!(member.access::<f32>().unwrap(), Access::Copy(Reason::NotInMemory));
-    assert!(member.get::<f32, Ix2>().unwrap().is_owned());
+    assert_eq!(member.array().unwrap().access::<f32>().unwrap(), Access::Copy(Reason::NotInMemory));
+    assert!(member.array().unwrap().get::<f32, Ix2>().unwrap().is_owned());
     // What a map would do does not depend on how the archive is open.
     assert_eq!(member.access_in_map().unwrap(), Access::Borrow);
 }
@@ -172,8 +173,8 @@ fn strings_map_without_a_copy_at_any_address() {
     let member = npz.member("sample_ids").unwrap();
     assert_eq!(member.payload_offset().unwrap(), Some(642)); // NumPy aligns `<U9` to 4
     assert_eq!((member.header().unwrap().dtype().alignment(), member.access_in_map().unwrap()), (4, Access::Borrow));
-    assert_eq!(member.access::<FixedStr<9>>().unwrap(), Access::Borrow);
-    assert_eq!(member.view::<FixedStr<9>, Ix1>().unwrap()[2], "train-003");
+    assert_eq!(member.array().unwrap().access::<FixedStr<9>>().unwrap(), Access::Borrow);
+    assert_eq!(member.array().unwrap().view::<FixedStr<9>, Ix1>().unwrap()[2], "train-003");
     // In a record they ask for nothing, and numbers beside them for what they always do.
     let packed = |descr: &str, offset: usize| {
         let mut entry = stored("a.npy", &npy(descr, "(1,)", &[0; 12]));
@@ -226,26 +227,41 @@ fn what_is_refused_names_the_verb_that_does_it() {
 
     let (room, range) = misaligned("'<M8[ns]'", 8);
     let npz = Npz::new(&room[range]).unwrap();
-    let refused = advice(npz.view_as::<i64, Ix1>("a").unwrap_err());
-    assert_eq!(refused, "use read_as(), view_as Unaligned<i64>, or rewrite with 'npz align'");
-    assert_eq!(npz.read_as::<i64, Ix1>("a").unwrap().len(), npz.view_as::<Unaligned<i64>, Ix1>("a").unwrap().len());
-    assert!(matches!(npz.member("a").unwrap().access_as::<i64>().unwrap(), Access::Copy(Reason::Misaligned { .. })));
-    assert_eq!(npz.member("a").unwrap().access_as::<Unaligned<i64>>().unwrap(), Access::Borrow);
+    let array = npz.array("a").unwrap().reinterpret::<i64>().unwrap();
+    let refused = advice(array.view::<i64, Ix1>().unwrap_err());
+    assert_eq!(refused, "use get(), view Unaligned<i64>, or rewrite with 'npz align'");
+    assert_eq!(array.view::<Unaligned<i64>, Ix1>().unwrap().mapv(Unaligned::get), array.get::<i64, Ix1>().unwrap());
+    assert!(matches!(array.access::<i64>().unwrap(), Access::Copy(Reason::Misaligned { .. })));
+    assert_eq!(array.access::<Unaligned<i64>>().unwrap(), Access::Borrow);
+    let unaligned = npz.array("a").unwrap().reinterpret::<Unaligned<i64>>().unwrap();
+    assert_eq!(unaligned.view::<Unaligned<i64>, Ix1>().unwrap().len(), array.read::<i64, Ix1>().unwrap().len());
+    assert_eq!(unaligned.access::<Unaligned<i64>>().unwrap(), Access::Borrow);
 
     let (room, range) = misaligned("[('x', '<f4'), ('y', '<f4')]", 8);
     let npz = Npz::new(&room[range]).unwrap();
-    let refused = advice(npz.field::<f32, Ix1>("a", "x").unwrap_err());
-    assert_eq!(refused, "use read_field(), field of Unaligned<f32>, or rewrite with 'npz align'");
-    let read = npz.read_field::<f32, Ix1>("a", "x").unwrap();
-    assert_eq!(read, npz.field::<Unaligned<f32>, Ix1>("a", "x").unwrap().mapv(Unaligned::get));
+    let field = npz.array("a").unwrap().field("x").unwrap();
+    let refused = advice(field.view::<f32, Ix1>().unwrap_err());
+    assert_eq!(refused, "use get(), view Unaligned<f32>, or rewrite with 'npz align'");
+    let view = field.view::<Unaligned<f32>, Ix1>().unwrap();
+    assert_eq!(field.get::<f32, Ix1>().unwrap(), view.mapv(Unaligned::get));
+    assert_eq!(field.read::<f32, Ix1>().unwrap(), view.mapv(Unaligned::get));
+
+    // Backwards: a `Strided` cannot, a view can.
+    let backwards = field.select(s![..;-1]).unwrap();
+    let error = backwards.strided::<f32, Ix1>().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::CannotBorrow { reason: Reason::NegativeStep, .. }), "{error}");
+    assert_eq!(advice(error), "use view(), get() or read()");
+    assert_eq!(backwards.view::<Unaligned<f32>, Ix1>().unwrap().len(), backwards.read::<f32, Ix1>().unwrap().len());
 
     let content = npy("'>f8'", "(1,)", &2.5_f64.to_be_bytes());
     let npz = Npz::new(Archive::new(vec![stored("a.npy", &content)]).bytes()).unwrap();
-    let refused = advice(npz.view_as::<FixedBytes<8>, Ix1>("a").unwrap_err());
-    assert_eq!(refused, "use read_as(), which swaps it");
-    let read = npz.read_as::<FixedBytes<8>, Ix1>("a").unwrap();
-    assert_eq!(*read[0].as_array(), 2.5_f64.to_ne_bytes());
+    let array = npz.array("a").unwrap().reinterpret::<FixedBytes<8>>().unwrap();
+    assert_eq!(advice(array.view::<FixedBytes<8>, Ix1>().unwrap_err()), "use get() or read(), which swap it");
+    for copy in [array.get::<FixedBytes<8>, Ix1>().unwrap().into_owned(), array.read::<FixedBytes<8>, Ix1>().unwrap()] {
+        assert_eq!(*copy[0].as_array(), 2.5_f64.to_ne_bytes());
+    }
 
     let npz = Npz::new(Archive::new(vec![forge::deflated("a.npy", &content)]).bytes()).unwrap();
-    assert_eq!(advice(npz.payload("a").unwrap_err()), "use read_any(), or store it with 'npz align --store'");
+    let refused = npz.array("a").unwrap().view::<f64, Ix1>().unwrap_err();
+    assert_eq!(advice(refused), "use get() or read(), or store it with 'npz align --store'");
 }

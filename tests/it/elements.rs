@@ -297,10 +297,11 @@ fn bfloat16_is_taken_when_the_caller_says_so() {
     let mut seen = 0;
     for entry in arrays("ml-dtypes.npz").filter(|entry| text(entry, "key").starts_with("bfloat16-le")) {
         let (key, values) = (text(entry, "key"), &entry["values"]);
-        let read = npz.read_as::<bf16, IxDyn>(key).unwrap();
+        let read = npz.array(key).unwrap().reinterpret::<bf16>().unwrap().read::<bf16, IxDyn>().unwrap();
         assert_eq!(read.shape(), lengths(entry));
         assert_values(&read.map(|value| value.to_bits()).view(), values, key);
-        let view = npz.view_as::<Unaligned<bf16>, IxDyn>(key).unwrap();
+        let view =
+            npz.array(key).unwrap().reinterpret::<Unaligned<bf16>>().unwrap().view::<Unaligned<bf16>, IxDyn>().unwrap();
         assert_values(&view.map(|value| value.get().to_bits()).view(), values, key);
         assert_lent(&view, npz.source(), entry);
         seen += 1;
@@ -311,21 +312,22 @@ fn bfloat16_is_taken_when_the_caller_says_so() {
             npz.view::<Unaligned<bf16>, IxDyn>(key).unwrap_err(),
             npz.read::<bf16, IxDyn>(key).unwrap_err(),
             npz.get::<bf16, IxDyn>(key).unwrap_err(),
-            npz.member(key).unwrap().access::<bf16>().unwrap_err(),
+            npz.member(key).unwrap().array().and_then(|array| array.access::<bf16>()).unwrap_err(),
         ];
         for error in refusals {
             assert!(matches!(error.kind(), ErrorKind::DtypeMismatch { .. }), "{error}");
             let text = error.to_string();
-            assert!(text.contains("view_as") && text.contains("read_as") && text.contains("bfloat16"), "{text}");
+            assert!(text.contains("reinterpret::<bf16>()") && text.contains("bfloat16"), "{text}");
         }
-        assert_mismatch(npz.view_as::<f32, IxDyn>(key));
-        assert_mismatch(npz.read_as::<u8, IxDyn>(key));
+        assert_mismatch(npz.array(key).and_then(|array| array.reinterpret::<f32>()?.view::<f32, IxDyn>()));
+        assert_mismatch(npz.array(key).and_then(|array| array.reinterpret::<u8>()?.read::<u8, IxDyn>()));
     }
     assert_eq!(seen, 4);
 
-    let values = npz.read_as::<bf16, Ix2>("bfloat16-le-c").unwrap();
+    let values = npz.array("bfloat16-le-c").unwrap().reinterpret::<bf16>().unwrap().read::<bf16, Ix2>().unwrap();
     assert_eq!([values[(0, 2)], values[(0, 3)]].map(f32::from), [1.5, -2.25]);
-    let scale = map("weights.npz").read_as::<bf16, Ix1>("encoder/scale").unwrap();
+    let scale =
+        map("weights.npz").array("encoder/scale").unwrap().reinterpret::<bf16>().unwrap().read::<bf16, Ix1>().unwrap();
     assert_eq!(scale.map(|value| value.to_f32()).to_vec(), [1.5, -2.0, 0.5]);
 }
 
@@ -341,9 +343,18 @@ fn bfloat16_of_the_other_byte_order_is_for_the_caller_to_swap() {
         let (key, values) = (text(entry, "key"), &entry["values"]);
         assert_eq!(text(entry, "descr"), ">V2");
         assert_eq!(npz.member(key).unwrap().header().unwrap().dtype().to_string(), "|V2");
-        let read = npz.read_as::<bf16, IxDyn>(key).unwrap();
+        let read = npz.array(key).unwrap().reinterpret::<bf16>().unwrap().read::<bf16, IxDyn>().unwrap();
         assert_values(&read.map(|value| value.to_bits().swap_bytes()).view(), values, key);
-        assert_eq!(npz.view_as::<FixedBytes<2>, IxDyn>(key).unwrap().len(), read.len());
+        assert_eq!(
+            npz.array(key)
+                .unwrap()
+                .reinterpret::<FixedBytes<2>>()
+                .unwrap()
+                .view::<FixedBytes<2>, IxDyn>()
+                .unwrap()
+                .len(),
+            read.len()
+        );
         seen += 1;
     }
     assert_eq!(seen, 4);
@@ -356,13 +367,14 @@ fn dates_of_every_unit_are_read_as_their_counts() {
         let npz = map(file);
         for entry in arrays(file) {
             let (key, descr, values) = (text(entry, "key"), text(entry, "descr"), &entry["values"]);
-            let counts = npz.read_as::<i64, IxDyn>(key).unwrap();
+            let counts = npz.array(key).unwrap().reinterpret::<i64>().unwrap().read::<i64, IxDyn>().unwrap();
             assert_eq!(counts.shape(), lengths(entry));
             assert_values(&counts.view(), values, key);
             // By a type of the user's own, without a promise.
             assert_values(&npz.read::<Count, IxDyn>(key).unwrap().view(), values, key);
 
-            let view = npz.view_as::<Unaligned<i64>, IxDyn>(key);
+            let view =
+                npz.array(key).and_then(|array| array.reinterpret::<Unaligned<i64>>()?.view::<Unaligned<i64>, IxDyn>());
             match (text(entry, "method"), is_native(descr)) {
                 ("stored", true) => {
                     assert_lent(view.as_ref().unwrap(), npz.source(), entry);
@@ -373,10 +385,12 @@ fn dates_of_every_unit_are_read_as_their_counts() {
             }
 
             let error = npz.read::<i64, IxDyn>(key).unwrap_err().to_string();
-            assert!(error.contains(descr) && error.contains("read_as i64"), "{error}");
+            assert!(error.contains(descr) && error.contains("reinterpret::<i64>()"), "{error}");
             assert_mismatch(npz.view::<Unaligned<i64>, IxDyn>(key));
-            assert_mismatch(npz.read_as::<i32, IxDyn>(key));
-            assert_mismatch(npz.view_as::<Unaligned<i32>, IxDyn>(key));
+            assert_mismatch(npz.array(key).and_then(|array| array.reinterpret::<i32>()?.read::<i32, IxDyn>()));
+            assert_mismatch(
+                npz.array(key).and_then(|array| array.reinterpret::<Unaligned<i32>>()?.view::<Unaligned<i32>, IxDyn>()),
+            );
             seen += 1;
             units.insert(&descr[1..]);
         }
@@ -390,27 +404,40 @@ fn an_array_is_taken_as_any_type_of_its_size() {
     let npz = map("kinds-stored.npz");
     let bits = |key| npz.read::<f32, Ix2>(key).unwrap().map(|value| value.to_bits());
     for key in ["f4-le-c", "f4-be-c", "f4-le-f", "f4-be-f"] {
-        assert_eq!(npz.read_as::<u32, Ix2>(key).unwrap(), bits(key), "{key}");
+        assert_eq!(
+            npz.array(key).unwrap().reinterpret::<u32>().unwrap().read::<u32, Ix2>().unwrap(),
+            bits(key),
+            "{key}"
+        );
     }
-    let view = npz.view_as::<Unaligned<u32>, Ix2>("f4-le-f").unwrap();
+    let view =
+        npz.array("f4-le-f").unwrap().reinterpret::<Unaligned<u32>>().unwrap().view::<Unaligned<u32>, Ix2>().unwrap();
     assert_eq!((view[(0, 2)].get(), view[(2, 3)].get()), (0x3fc0_0000, 0x3eaa_aaab)); // 1.5, 1/3
     assert_eq!(view.strides(), [1, 3]);
-    let bytes = npz.view_as::<FixedBytes<4>, Ix2>("f4-le-c").unwrap();
+    let bytes =
+        npz.array("f4-le-c").unwrap().reinterpret::<FixedBytes<4>>().unwrap().view::<FixedBytes<4>, Ix2>().unwrap();
     assert_eq!(bytes[(0, 2)].as_array(), &[0, 0, 0xc0, 0x3f]);
-    let characters = npz.view_as::<FixedBytes<36>, Ix2>("U9-le-c").unwrap();
+    let characters =
+        npz.array("U9-le-c").unwrap().reinterpret::<FixedBytes<36>>().unwrap().view::<FixedBytes<36>, Ix2>().unwrap();
     assert_eq!(characters[(0, 0)].as_array()[..4], *b"g\0\0\0");
 
     // Sizes and dimensions must agree, objects have none, and a bool is still 0 or 1.
-    assert_mismatch(npz.view_as::<u64, Ix2>("f4-le-c"));
-    assert_mismatch(npz.read_as::<u16, Ix2>("f4-le-c"));
-    let refused = kind(npz.read_as::<u32, Ix1>("f4-le-c"));
+    assert_mismatch(npz.array("f4-le-c").and_then(|array| array.reinterpret::<u64>()?.view::<u64, Ix2>()));
+    assert_mismatch(npz.array("f4-le-c").and_then(|array| array.reinterpret::<u16>()?.read::<u16, Ix2>()));
+    let refused = kind(npz.array("f4-le-c").and_then(|array| array.reinterpret::<u32>()?.read::<u32, Ix1>()));
     assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 2, expected: 1 }), "{refused}");
-    for refused in [kind(npz.read_as::<bool, Ix2>("u1-c")), kind(npz.view_as::<bool, Ix2>("u1-c"))] {
+    for refused in [
+        kind(npz.array("u1-c").and_then(|array| array.reinterpret::<bool>()?.read::<bool, Ix2>())),
+        kind(npz.array("u1-c").and_then(|array| array.reinterpret::<bool>()?.view::<bool, Ix2>())),
+    ] {
         assert!(matches!(refused, ErrorKind::InvalidElement { index: 2, .. }), "{refused}");
     }
     let objects = map("object.npz");
     for key in ["objects", "record", "none"] {
-        for refused in [kind(objects.read_as::<u64, IxDyn>(key)), kind(objects.view_as::<u64, IxDyn>(key))] {
+        for refused in [
+            kind(objects.array(key).and_then(|array| array.reinterpret::<u64>()?.read::<u64, IxDyn>())),
+            kind(objects.array(key).and_then(|array| array.reinterpret::<u64>()?.view::<u64, IxDyn>())),
+        ] {
             assert!(matches!(refused, ErrorKind::Pickled), "{refused}");
         }
     }
@@ -439,20 +466,20 @@ fn check_fixed<T: Element + Json + Debug + PartialEq, Other: Element>(file: &str
         let (room, range) = placed(&bytes, 0, shift);
         let npz = Npz::new(&room[range]).unwrap();
         let member = npz.member(key).unwrap();
-        assert_values(&member.read::<T, IxDyn>().unwrap().view(), values, key);
-        let view = member.view::<T, IxDyn>();
+        assert_values(&member.array().unwrap().read::<T, IxDyn>().unwrap().view(), values, key);
+        let view = member.array().and_then(|array| array.view::<T, IxDyn>());
         match (text(entry, "method"), is_native(text(entry, "descr"))) {
             ("stored", true) => {
                 let view = view.unwrap();
                 assert_values(&view, values, key);
                 assert_lent(&view, npz.source(), entry);
-                assert_eq!(member.access::<T>().unwrap(), Access::Borrow);
+                assert_eq!(member.array().unwrap().access::<T>().unwrap(), Access::Borrow);
             }
             ("stored", false) => assert_not_lent(view, Reason::ByteOrder),
             _ => assert_not_lent(view, Reason::Compressed),
         }
-        assert_mismatch(member.read::<Other, IxDyn>());
-        assert_mismatch(member.view::<Other, IxDyn>());
+        assert_mismatch(member.array().and_then(|array| array.read::<Other, IxDyn>()));
+        assert_mismatch(member.array().and_then(|array| array.view::<Other, IxDyn>()));
     }
 }
 
@@ -726,15 +753,15 @@ fn check_records<R: Leaves>(member: Member<'_, &[u8]>, source: &[u8], entry: &Va
     assert!(R::matches(&dtype), "{dtype} and {}", R::dtype());
     assert_eq!((dtype.item_size(), dtype.alignment().max(align_of::<R>())), (size_of::<R>(), dtype.alignment()));
 
-    let read = member.read::<R, Ix2>().unwrap();
+    let read = member.array().unwrap().read::<R, Ix2>().unwrap();
     assert_eq!(read.shape(), lengths(entry));
     assert_records(read.iter(), entry);
-    let got = member.get::<R, Ix2>().unwrap();
+    let got = member.array().unwrap().get::<R, Ix2>().unwrap();
     assert_records(got.iter(), entry);
     let mut destination = ndarray::Array2::<R>::from_elem((2, 3), R::zeroed());
-    member.read_into(destination.view_mut()).unwrap();
+    member.array().unwrap().read_into(destination.view_mut()).unwrap();
     assert_records(destination.iter(), entry);
-    let rows = member.read_rows::<R, Ix2>(1..2).unwrap();
+    let rows = member.array().unwrap().rows(1..2).unwrap().read::<R, Ix2>().unwrap();
     assert_eq!(bytemuck::bytes_of(&rows[(0, 2)]), bytemuck::bytes_of(&read[(1, 2)]));
 
     let plan = if text(entry, "method") != "stored" {
@@ -746,8 +773,8 @@ fn check_records<R: Leaves>(member: Member<'_, &[u8]>, source: &[u8], entry: &Va
     } else {
         Access::Borrow
     };
-    assert_eq!((member.access::<R>().unwrap(), got.is_view()), (plan, plan == Access::Borrow));
-    match (plan, member.view::<R, Ix2>()) {
+    assert_eq!((member.array().unwrap().access::<R>().unwrap(), got.is_view()), (plan, plan == Access::Borrow));
+    match (plan, member.array().and_then(|array| array.view::<R, Ix2>())) {
         (Access::Borrow, view) => {
             let view = view.unwrap();
             assert_lent(&view, source, entry);
@@ -755,7 +782,7 @@ fn check_records<R: Leaves>(member: Member<'_, &[u8]>, source: &[u8], entry: &Va
         }
         (Access::Copy(reason), view) => assert_not_lent(view, reason),
     }
-    match (plan, member.view::<Unaligned<R>, Ix2>()) {
+    match (plan, member.array().and_then(|array| array.view::<Unaligned<R>, Ix2>())) {
         (Access::Borrow | Access::Copy(Reason::Misaligned { .. }), view) => {
             let view = view.unwrap();
             assert_lent(&view, source, entry);
@@ -860,10 +887,10 @@ fn records_of_another_layout_are_refused() {
             for key in ["aligned-le-c", "aligned-be-c", "aligned-le-f"] {
                 let member = npz.member(key).unwrap();
                 let refused = [
-                    kind(member.read::<$name, Ix2>()),
-                    kind(member.get::<$name, Ix2>()),
-                    kind(member.view::<Unaligned<$name>, Ix2>()),
-                    kind(member.access::<$name>()),
+                    kind(member.array().and_then(|array| array.read::<$name, Ix2>())),
+                    kind(member.array().and_then(|array| array.get::<$name, Ix2>())),
+                    kind(member.array().and_then(|array| array.view::<Unaligned<$name>, Ix2>())),
+                    kind(member.array().and_then(|array| array.access::<$name>())),
                 ];
                 for kind in refused {
                     let ErrorKind::DtypeMismatch { dtype, element } = &kind else { panic!("{kind}") };
@@ -896,7 +923,10 @@ fn records_of_another_layout_are_refused() {
     record!(Flat { m: [f32; 6], v: [u8; 3], one: [i16; 1], s: [FixedBytes<3>; 2], grid: [[Cell; 2]; 2] });
     let npz = map("records-stored.npz");
     assert_mismatch(npz.read::<Flat, Ix2>("subarrays-le-c"));
-    assert_eq!(npz.read_as::<Flat, Ix2>("subarrays-le-c").unwrap()[(0, 0)].v, [255, 254, 127]);
+    assert_eq!(
+        npz.array("subarrays-le-c").unwrap().reinterpret::<Flat>().unwrap().read::<Flat, Ix2>().unwrap()[(0, 0)].v,
+        [255, 254, 127]
+    );
 
     // A record is no scalar of its size, and the other way around.
     assert_mismatch(npz.read::<i16, Ix2>("one-field-le-c"));
@@ -940,7 +970,10 @@ fn what_may_be_bfloat16_is_said_of_fields_too() {
         assert!(matches!(error.kind(), ErrorKind::DtypeMismatch { .. }), "{error}");
         (
             error.to_string().contains("bf16"),
-            npz.read_field::<f32, IxDyn>("a", "h").err().map(|error| error.to_string()),
+            npz.array("a")
+                .and_then(|array| array.field("h")?.read::<f32, IxDyn>())
+                .err()
+                .map(|error| error.to_string()),
         )
     };
     assert!(said("'|V2'").0);

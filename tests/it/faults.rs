@@ -105,10 +105,10 @@ const WHOLE: [(&str, Take); 8] = [
     ("get", |npz| Ok(npz.get::<u32, Ix1>("x")?.to_vec())),
     ("read_into", |npz| {
         let mut array = Array1::zeros(LENGTH as usize);
-        npz.read_into("x", array.view_mut())?;
+        npz.array("x")?.read_into(array.view_mut())?;
         Ok(array.to_vec())
     }),
-    ("read_as", |npz| Ok(npz.read_as::<u32, Ix1>("x")?.to_vec())),
+    ("read_as", |npz| Ok(npz.array("x")?.reinterpret::<u32>()?.read::<u32, Ix1>()?.to_vec())),
     ("read_any", |npz| match npz.read_any("x")? {
         npzmap::AnyArray::U32(array) => Ok(array.iter().copied().collect()),
         other => panic!("{other:?}"),
@@ -189,8 +189,8 @@ fn what_a_source_says_at_the_start_of_lzma_data_is_the_error() {
 
 /// Verbs that take `x` by its rows.
 const ROWS: [(&str, Take); 2] = [
-    ("read_rows", |npz| Ok(npz.read_rows::<u32, Ix1>("x", 0..LENGTH as usize)?.to_vec())),
-    ("read_rows_any", |npz| match npz.read_rows_any("x", 0..LENGTH as usize)? {
+    ("read_rows", |npz| Ok(npz.array("x")?.rows(0..LENGTH as usize)?.read::<u32, Ix1>()?.to_vec())),
+    ("read_rows_any", |npz| match npz.array("x")?.rows(0..LENGTH as usize)?.read_any()? {
         npzmap::AnyArray::U32(array) => Ok(array.iter().copied().collect()),
         other => panic!("{other:?}"),
     }),
@@ -261,9 +261,12 @@ fn a_part_of_an_array_is_read_beside_the_place_that_cannot_be() {
     npz.source().set(Some(Fault::System(5)));
     let half = LENGTH as usize / 2;
     for range in [0..1000, half - 1000..half, half + 1..half + 1000, LENGTH as usize - 1..LENGTH as usize] {
-        assert_eq!(npz.read_rows::<u32, Ix1>("x", range.clone()).unwrap().to_vec(), numbers[range]);
+        assert_eq!(
+            npz.array("x").unwrap().rows(range.clone()).unwrap().read::<u32, Ix1>().unwrap().to_vec(),
+            numbers[range]
+        );
     }
-    let error = npz.read_rows::<u32, Ix1>("x", half - 10..half + 10).unwrap_err();
+    let error = npz.array("x").and_then(|array| array.rows(half - 10..half + 10)?.read::<u32, Ix1>()).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Io(said) if said.raw_os_error() == Some(5)), "{error:?}");
     assert_eq!((error.member(), error.offset()), (Some("x"), npz.source().from()));
 }
@@ -343,13 +346,13 @@ fn an_overwritten_file_whose_time_was_put_back_is_told_by_the_crc_of_what_is_rea
     for error in [
         npz.read::<u32, Ix1>("x").unwrap_err(),
         npz.verify().unwrap_err(),
-        always.read_rows::<u32, Ix1>("x", 1..2).unwrap_err(),
+        always.array("x").and_then(|array| array.rows(1..2)?.read::<u32, Ix1>()).unwrap_err(),
     ] {
         assert!(matches!(error.kind(), ErrorKind::Checksum { .. }), "{error:?}");
         assert_eq!((error.member(), error.path()), (Some("x"), Some(&*path)));
     }
     // Of a part, nobody knows the checksum.
-    assert_eq!(npz.read_rows::<u32, Ix1>("x", 1..2).unwrap().to_vec(), [9]);
+    assert_eq!(npz.array("x").unwrap().rows(1..2).unwrap().read::<u32, Ix1>().unwrap().to_vec(), [9]);
 }
 
 #[cfg(target_os = "linux")]
@@ -552,8 +555,8 @@ mod children {
             ("read", npz.read::<u8, Ix1>("x").unwrap_err()),
             ("get", npz.get::<u8, Ix1>("x").unwrap_err()),
             ("read_any", npz.read_any("x").map(drop).unwrap_err()),
-            ("read_as", npz.read_as::<i8, IxDyn>("x").unwrap_err()),
-            ("read_rows", npz.read_rows::<u8, Ix1>("x", 0..length).unwrap_err()),
+            ("read_as", npz.array("x").and_then(|array| array.reinterpret::<i8>()?.read::<i8, IxDyn>()).unwrap_err()),
+            ("read_rows", npz.array("x").and_then(|array| array.rows(0..length)?.read::<u8, Ix1>()).unwrap_err()),
         ] {
             assert!(matches!(error.kind(), ErrorKind::OutOfMemory { bytes: LARGE }), "{verb}: {error:?}");
             assert_eq!((error.member(), error.path()), (Some("x"), Some(&*path)));
@@ -564,7 +567,10 @@ mod children {
         for (key, value) in [("before", 1), ("after", 2)] {
             assert_eq!(npz.read::<u32, Ix1>(key).unwrap().to_vec(), [value]);
         }
-        assert_eq!(npz.read_rows::<u8, Ix1>("x", length - 10..length).unwrap().to_vec(), [0; 10]);
+        assert_eq!(
+            npz.array("x").unwrap().rows(length - 10..length).unwrap().read::<u8, Ix1>().unwrap().to_vec(),
+            [0; 10]
+        );
         npz.member("x").unwrap().stream(|stream| -> Result<_> { Ok(io::copy(stream, &mut io::sink())?) }).unwrap();
     }
 
@@ -609,14 +615,14 @@ mod children {
         let npz = Npz::open(&path).unwrap();
         limit(number());
         for (verb, error) in [
-            ("strings", npz.strings("x").map(drop).unwrap_err()),
-            ("strings, UCS-4", npz.strings("u").map(drop).unwrap_err()),
+            ("strings", npz.array("x").and_then(|array| array.strings()).map(drop).unwrap_err()),
+            ("strings, UCS-4", npz.array("u").and_then(|array| array.strings()).map(drop).unwrap_err()),
             ("read_any", npz.read_any("x").map(drop).unwrap_err()),
         ] {
             assert!(matches!(error.kind(), ErrorKind::OutOfMemory { bytes: 1 }), "{verb}: {error:?}");
             assert_eq!(error.path(), Some(&*path));
         }
-        assert_eq!(npz.strings("few").unwrap().into_raw_vec_and_offset().0, ["a", "b"]);
+        assert_eq!(npz.array("few").unwrap().strings().unwrap().into_raw_vec_and_offset().0, ["a", "b"]);
     }
 
     #[test]

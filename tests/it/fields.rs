@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytemuck::{Pod, Zeroable};
 use ndarray::{Axis, Ix0, Ix1, Ix2, Ix3, IxDyn};
 use npzmap::num_complex::Complex;
-use npzmap::{Dtype, Element, ErrorKind, InMemory, Limits, Npz, OpenOptions, Reason, Source, Unaligned, Verify};
+use npzmap::{Dtype, Element, ErrorKind, Limits, Npz, OpenOptions, Reason, Source, Unaligned, Verify};
 use serde_json::Value;
 
 use crate::elements::{Json, Work, assert_values, hex, is_native, kind, lengths, map, placed, text, with_type};
@@ -48,7 +48,7 @@ impl<S: Source> Work for Read<'_, S> {
     fn checked<T: Element + Json>(&mut self) {
         let Leaf { npz, entry, field, what } = &self.0;
         let path = self.0.path();
-        let array = npz.read_field::<T, IxDyn>(text(entry, "key"), &path);
+        let array = npz.array(text(entry, "key")).and_then(|array| array.field(&path)?.read::<T, IxDyn>());
         let array = array.unwrap_or_else(|error| panic!("{what}: {path}: {error}"));
         assert_eq!(array.shape(), self.0.shape(), "{what}: {path}");
         assert_values(&array.view(), &field["values"], what);
@@ -61,7 +61,7 @@ struct View<'a, S> {
     outcomes: &'a mut BTreeMap<&'static str, usize>,
 }
 
-impl<S: InMemory> View<'_, S> {
+impl<S: Source> View<'_, S> {
     /// What must come of it.
     fn plan(&self, alignment: usize, size: usize) -> Result<u64, Reason> {
         let Leaf { npz, entry, field, .. } = &self.leaf;
@@ -92,7 +92,10 @@ impl<S: InMemory> View<'_, S> {
     fn check_strided<T: Element + Json>(&mut self) {
         let Leaf { npz, entry, field, what } = &self.leaf;
         let path = self.leaf.path();
-        let outcome = match (self.plan(1, 1), npz.field_strided::<T, IxDyn>(text(entry, "key"), &path)) {
+        let outcome = match (
+            self.plan(1, 1),
+            npz.array(text(entry, "key")).and_then(|array| array.field(&path)?.strided::<T, IxDyn>()),
+        ) {
             (Ok(_), Ok(strided)) => {
                 assert_eq!((strided.shape(), strided.len()), (&*self.leaf.shape(), strided.iter().len()), "{what}");
                 let copied = strided.to_array();
@@ -103,7 +106,7 @@ impl<S: InMemory> View<'_, S> {
                 back.reverse();
                 assert_eq!(bits(&back), copied, "{what}");
                 // As ndarray's view, if it can be one, it is the view that `field` gives.
-                let view = npz.field::<T, IxDyn>(text(entry, "key"), &path).ok();
+                let view = npz.array(text(entry, "key")).and_then(|array| array.field(&path)?.view::<T, IxDyn>()).ok();
                 let place = |view: ndarray::ArrayView<'_, T, IxDyn>| (view.as_ptr().addr(), view.strides().to_vec());
                 assert_eq!(strided.as_view().map(place), view.map(place), "{what}");
                 "borrowed by bytes"
@@ -121,7 +124,7 @@ impl<S: InMemory> View<'_, S> {
         self.check_strided::<T>();
         let Leaf { npz, entry, field, what } = &self.leaf;
         let path = self.leaf.path();
-        let found = npz.field::<T, IxDyn>(text(entry, "key"), &path);
+        let found = npz.array(text(entry, "key")).and_then(|array| array.field(&path)?.view::<T, IxDyn>());
         let outcome = match (self.plan(align_of::<T>(), size_of::<T>()), found) {
             (Ok(offset), Ok(view)) => {
                 assert_eq!(view.shape(), self.leaf.shape(), "{what}: {path}");
@@ -134,7 +137,7 @@ impl<S: InMemory> View<'_, S> {
                 ErrorKind::CannotBorrow { reason: Reason::Stride { stride, size }, .. } => {
                     // Of which axis is left open.
                     assert!(matches!(expected, Reason::Stride { size: of, .. } if of == *size), "{what}: {error}");
-                    assert!(!stride.is_multiple_of(*size) && error.to_string().contains("read_field"), "{error}");
+                    assert!(!stride.is_multiple_of(*size) && error.to_string().contains("use strided()"), "{error}");
                     "stride"
                 }
                 ErrorKind::CannotBorrow { reason, .. } => {
@@ -150,7 +153,7 @@ impl<S: InMemory> View<'_, S> {
     }
 }
 
-impl<S: InMemory> Work for View<'_, S> {
+impl<S: Source> Work for View<'_, S> {
     fn checked<T: Element + Json>(&mut self) {
         self.check::<T>();
     }
@@ -216,28 +219,28 @@ fn every_field_is_borrowed_where_it_can_be_and_else_says_why() {
 #[test]
 fn a_field_in_a_map_lies_in_the_map() {
     let npz = map("records-stored.npz");
-    let temp = npz.field::<f32, Ix2>("titles-le-c", "temp").unwrap();
-    let n = npz.field::<i32, Ix2>("titles-le-c", "n").unwrap();
-    let start = npz.payload("titles-le-c").unwrap().bytes().as_ptr().addr();
+    let temp = npz.array("titles-le-c").unwrap().field("temp").unwrap().view::<f32, Ix2>().unwrap();
+    let n = npz.array("titles-le-c").unwrap().field("n").unwrap().view::<i32, Ix2>().unwrap();
+    let start = npz.array("titles-le-c").unwrap().bytes().unwrap().as_ptr().addr();
     assert_eq!((temp.as_ptr().addr(), n.as_ptr().addr()), (start, start + 4));
     assert_eq!((temp.strides(), n.strides()), (&[6, 2][..], &[6, 2][..]));
     assert_eq!((temp[(0, 2)], n[(0, 0)]), (1.5, 2));
     // In Fortran order, the first axis is the near one.
-    let temp = npz.field::<Unaligned<f32>, Ix2>("titles-le-f", "temp").unwrap();
+    let temp = npz.array("titles-le-f").unwrap().field("temp").unwrap().view::<Unaligned<f32>, Ix2>().unwrap();
     assert_eq!((temp.strides(), temp[(0, 2)].get()), (&[2, 4][..], 1.5));
 }
 
 #[test]
 fn a_field_of_packed_records_in_a_map_is_lent_where_it_lies() {
     let npz = map("records-stored.npz");
-    let start = npz.payload("mixed-le-c").unwrap().bytes().as_ptr().addr();
+    let start = npz.array("mixed-le-c").unwrap().bytes().unwrap().as_ptr().addr();
     // Records of 37 bytes: v, d, h, g, c.
-    let c = npz.field_strided::<Unaligned<Complex<f64>>, Ix2>("mixed-le-c", "c").unwrap();
+    let c = npz.array("mixed-le-c").unwrap().field("c").unwrap().strided::<Unaligned<Complex<f64>>, Ix2>().unwrap();
     assert_eq!(c.strides(), [111, 37]);
     assert!(c.as_view().is_none());
     let first = c.index_axis(Axis(0), 0).and_then(|row| row.index_axis(Axis(0), 0)).unwrap();
     assert_eq!(first.as_view().unwrap().as_ptr().addr(), start + 21); // a single value has no strides
-    let read = npz.read_field::<Complex<f64>, Ix2>("mixed-le-c", "c").unwrap();
+    let read = npz.array("mixed-le-c").unwrap().field("c").unwrap().read::<Complex<f64>, Ix2>().unwrap();
     for (index, value) in read.indexed_iter() {
         assert_eq!(c.get(index).unwrap().get().to_string(), value.to_string());
     }
@@ -258,11 +261,11 @@ fn strided_values_come_in_logical_order_from_both_ends() {
             format!("{{'descr': [('tag', '|u1'), ('x', '<i4')], 'fortran_order': {order}, 'shape': (3, 4), }}");
         let content = [forge::preamble((1, 0), &header), payload.clone()].concat();
         let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
-        let x = npz.field_strided::<i32, Ix2>("a", "x").unwrap();
+        let x = npz.array("a").unwrap().field("x").unwrap().strided::<i32, Ix2>().unwrap();
         let expected: Vec<i32> = (0..12).map(|number| at(number / 4, number % 4) as i32).collect();
         assert_eq!(x.iter().collect::<Vec<_>>(), expected);
         assert_eq!(x.iter().rev().collect::<Vec<_>>(), expected.iter().rev().copied().collect::<Vec<_>>());
-        assert_eq!(x.to_array(), npz.read_field::<i32, Ix2>("a", "x").unwrap());
+        assert_eq!(x.to_array(), npz.array("a").unwrap().field("x").unwrap().read::<i32, Ix2>().unwrap());
         assert_eq!(x.mapv(|x| x * 2).sum(), 132);
         for skipped in 0..=12 {
             let mut rest = x.iter();
@@ -304,15 +307,15 @@ fn a_field_without_values_whose_other_axes_cannot_be_addressed_is_refused() {
             let content = [&forge::preamble((1, 0), &header)[..], &[7; 4]].concat();
             let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
             let refused = [
-                npz.field_strided::<i32, IxDyn>("a", "x").map(drop),
-                npz.field::<i32, IxDyn>("a", "x").map(drop),
-                npz.read_field::<i32, IxDyn>("a", "x").map(drop),
+                npz.array("a").and_then(|array| array.field("x")?.strided::<i32, IxDyn>()).map(drop),
+                npz.array("a").and_then(|array| array.field("x")?.view::<i32, IxDyn>()).map(drop),
+                npz.array("a").and_then(|array| array.field("x")?.read::<i32, IxDyn>()).map(drop),
             ];
             for result in refused {
                 let error = result.unwrap_err();
                 assert!(matches!(error.kind(), ErrorKind::ShapeOverflow { .. }), "{lengths}: {error}");
             }
-            assert_eq!(npz.read_field::<u8, Ix1>("a", "a").unwrap().to_vec(), [7; 4]);
+            assert_eq!(npz.array("a").unwrap().field("a").unwrap().read::<u8, Ix1>().unwrap().to_vec(), [7; 4]);
         }
     }
 }
@@ -325,7 +328,8 @@ fn a_strided_array_without_values_has_none() {
                 format!("{{'descr': [('tag', '|i1'), ('x', '<i4')], 'fortran_order': {order}, 'shape': {shape}, }}");
             let content = forge::preamble((1, 0), &header);
             let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes());
-            let Ok(x) = npz.as_ref().unwrap().field_strided::<i32, IxDyn>("a", "x") else {
+            let Ok(x) = npz.as_ref().unwrap().array("a").and_then(|array| array.field("x")?.strided::<i32, IxDyn>())
+            else {
                 assert!(shape.len() > 10); // more than can be addressed
                 continue;
             };
@@ -339,18 +343,17 @@ fn a_strided_array_without_values_has_none() {
         }
     }
     let npz = one("[('a', '|i1'), ('b', '<i4')]", "()", &[7, 1, 2, 0, 0]);
-    let b = npz.field_strided::<i32, Ix0>("a", "b").unwrap();
+    let b = npz.array("a").unwrap().field("b").unwrap().strided::<i32, Ix0>().unwrap();
     assert_eq!((b.get(()), b.len(), b.iter().collect::<Vec<_>>()), (Some(513), 1, vec![513]));
 }
 
 #[test]
 fn the_field_of_a_source_that_cannot_lend_is_read() {
-    // `field` asks for a source in memory; what is left to refuse at run time is compression.
     let npz = Npz::open(fixtures::path("records-deflated.npz")).unwrap();
-    let read = npz.read_field::<f64, Ix2>("packed-be-c", "score").unwrap();
+    let read = npz.array("packed-be-c").unwrap().field("score").unwrap().read::<f64, Ix2>().unwrap();
     assert_eq!((read[(0, 2)], read[(1, 0)], read.is_standard_layout()), (1.5, -2.25, true));
     let npz = map("records-deflated.npz");
-    let refused = kind(npz.field::<Unaligned<f64>, Ix2>("packed-le-c", "score"));
+    let refused = kind(npz.array("packed-le-c").and_then(|array| array.field("score")?.view::<Unaligned<f64>, Ix2>()));
     assert!(matches!(refused, ErrorKind::CannotBorrow { reason: Reason::Compressed, .. }), "{refused}");
 }
 
@@ -371,18 +374,24 @@ fn sub_arrays_add_their_axes_at_the_end_with_their_strides() {
     let expected = |at: &dyn Fn(usize, usize, usize) -> usize| {
         ndarray::Array3::from_shape_fn((2, 2, 3), |(record, i, j)| at(record, i, j) as i32)
     };
-    let m = npz.field::<Unaligned<i32>, Ix3>("a", "m").unwrap();
+    let m = npz.array("a").unwrap().field("m").unwrap().view::<Unaligned<i32>, Ix3>().unwrap();
     assert_eq!(m.strides(), [12, 3, 1]);
     assert_eq!(m.map(|value| value.get()), expected(&|record, i, j| record * 12 + i * 3 + j));
-    let x = npz.field::<Unaligned<i32>, Ix2>("a", "p.x").unwrap();
+    let x = npz.array("a").unwrap().field("p.x").unwrap().view::<Unaligned<i32>, Ix2>().unwrap();
     assert_eq!((x.strides(), x.map(|value| value.get())), (&[12, 3][..], ndarray::arr2(&[[6, 9], [18, 21]])));
-    let y = npz.field::<Unaligned<i32>, Ix3>("a", "p.y").unwrap();
+    let y = npz.array("a").unwrap().field("p.y").unwrap().view::<Unaligned<i32>, Ix3>().unwrap();
     let values = ndarray::arr3(&[[[7, 8], [10, 11]], [[19, 20], [22, 23]]]);
     assert_eq!((y.strides(), y.map(|value| value.get())), (&[12, 3, 1][..], values.clone()));
-    assert_eq!(npz.read_field::<i32, Ix3>("a", "p.y").unwrap(), values);
-    assert_eq!(npz.read_field::<i32, Ix3>("a", "m").unwrap(), expected(&|record, i, j| record * 12 + i * 3 + j));
+    assert_eq!(npz.array("a").unwrap().field("p.y").unwrap().read::<i32, Ix3>().unwrap(), values);
+    assert_eq!(
+        npz.array("a").unwrap().field("m").unwrap().read::<i32, Ix3>().unwrap(),
+        expected(&|record, i, j| record * 12 + i * 3 + j)
+    );
 
-    for refused in [kind(npz.field::<Unaligned<i32>, Ix1>("a", "m")), kind(npz.read_field::<i32, Ix1>("a", "m"))] {
+    for refused in [
+        kind(npz.array("a").and_then(|array| array.field("m")?.view::<Unaligned<i32>, Ix1>())),
+        kind(npz.array("a").and_then(|array| array.field("m")?.read::<i32, Ix1>())),
+    ] {
         assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 3, expected: 1 }), "{refused}");
     }
 }
@@ -390,25 +399,25 @@ fn sub_arrays_add_their_axes_at_the_end_with_their_strides() {
 #[test]
 fn the_field_of_a_single_record_needs_no_stride() {
     let npz = one("[('a', '|i1'), ('b', '<i4')]", "()", &[7, 1, 2, 0, 0]);
-    assert_eq!(npz.field::<Unaligned<i32>, Ix0>("a", "b").unwrap()[()].get(), 513);
-    assert_eq!(npz.read_field::<i32, Ix0>("a", "b").unwrap()[()], 513);
+    assert_eq!(npz.array("a").unwrap().field("b").unwrap().view::<Unaligned<i32>, Ix0>().unwrap()[()].get(), 513);
+    assert_eq!(npz.array("a").unwrap().field("b").unwrap().read::<i32, Ix0>().unwrap()[()], 513);
     let npz = one("[('a', '|i1'), ('b', '<i4')]", "(1, 1)", &[7, 1, 2, 0, 0]);
-    assert_eq!(npz.field::<Unaligned<i32>, Ix2>("a", "b").unwrap()[(0, 0)].get(), 513);
+    assert_eq!(npz.array("a").unwrap().field("b").unwrap().view::<Unaligned<i32>, Ix2>().unwrap()[(0, 0)].get(), 513);
     let npz = one("[('a', '|i1'), ('b', '<i4')]", "(0,)", &[]);
-    assert!(npz.field::<i32, Ix1>("a", "b").unwrap().is_empty());
-    assert!(npz.read_field::<i32, Ix1>("a", "b").unwrap().is_empty());
+    assert!(npz.array("a").unwrap().field("b").unwrap().view::<i32, Ix1>().unwrap().is_empty());
+    assert!(npz.array("a").unwrap().field("b").unwrap().read::<i32, Ix1>().unwrap().is_empty());
 }
 
 #[test]
 fn strides_that_are_no_multiple_are_named() {
     let npz = one("[('a', '|i1'), ('b', '<i4')]", "(2,)", &[0; 10]);
-    let error = npz.field::<Unaligned<i32>, Ix1>("a", "b").unwrap_err();
+    let error = npz.array("a").and_then(|array| array.field("b")?.view::<Unaligned<i32>, Ix1>()).unwrap_err();
     let expected = Reason::Stride { stride: 5, size: 4 };
     assert!(matches!(error.kind(), ErrorKind::CannotBorrow { reason, .. } if *reason == expected), "{error}");
     assert_eq!(
         error.to_string(),
         "a: cannot borrow as Unaligned<i32>: the values of 4 bytes lie 5 bytes apart, which is no multiple; \
-         use field_strided() or read_field(), or view the whole record as a Rust type"
+         use strided(), which borrows, or get() or read(), or view the whole record as a Rust type"
     );
 }
 
@@ -424,9 +433,17 @@ fn a_record_within_a_record_is_a_field_as_well() {
 
     for key in ["nested-le-c", "nested-be-c", "nested-le-f"] {
         for npz in [map("records-stored.npz"), map("records-deflated.npz")] {
-            let pos = npz.read_field::<Pos, Ix2>(key, "pos").unwrap();
-            assert_eq!(pos.map(|pos| pos.x), npz.read_field::<f32, Ix2>(key, "pos.x").unwrap(), "{key}");
-            assert_eq!(pos.map(|pos| pos.y), npz.read_field::<f32, Ix2>(key, "pos.y").unwrap(), "{key}");
+            let pos = npz.array(key).unwrap().field("pos").unwrap().read::<Pos, Ix2>().unwrap();
+            assert_eq!(
+                pos.map(|pos| pos.x),
+                npz.array(key).unwrap().field("pos.x").unwrap().read::<f32, Ix2>().unwrap(),
+                "{key}"
+            );
+            assert_eq!(
+                pos.map(|pos| pos.y),
+                npz.array(key).unwrap().field("pos.y").unwrap().read::<f32, Ix2>().unwrap(),
+                "{key}"
+            );
             assert_eq!((pos[(0, 2)].x, pos[(0, 2)].y), (1.5, 1.5), "{key}");
         }
     }
@@ -435,7 +452,10 @@ fn a_record_within_a_record_is_a_field_as_well() {
         payload[16..20].copy_from_slice(&2.5_f32.to_le_bytes());
         payload
     });
-    assert_eq!(npz.field::<Unaligned<Pos>, Ix1>("a", "p").unwrap()[1].get(), Pos { x: 2.5, y: 0.0 });
+    assert_eq!(
+        npz.array("a").unwrap().field("p").unwrap().view::<Unaligned<Pos>, Ix1>().unwrap()[1].get(),
+        Pos { x: 2.5, y: 0.0 }
+    );
 }
 
 #[test]
@@ -451,8 +471,10 @@ fn a_field_that_is_not_there_is_named_with_what_is_there() {
         ("titles-le-c", "Count", "Count", "[(("),
         ("aligned-le-c", "f1", "f1", "[('flag', "),
     ] {
-        let errors =
-            [npz.field::<f32, IxDyn>(key, path).unwrap_err(), npz.read_field::<f32, IxDyn>(key, path).unwrap_err()];
+        let errors = [
+            npz.array(key).and_then(|array| array.field(path)?.view::<f32, IxDyn>()).unwrap_err(),
+            npz.array(key).and_then(|array| array.field(path)?.read::<f32, IxDyn>()).unwrap_err(),
+        ];
         for error in errors {
             let ErrorKind::NoSuchField { field: found, dtype: within } = error.kind() else {
                 panic!("{path}: {error}")
@@ -462,7 +484,8 @@ fn a_field_that_is_not_there_is_named_with_what_is_there() {
             assert_eq!(error.member(), Some(key));
         }
     }
-    let refused = kind(map("kinds-stored.npz").read_field::<f32, IxDyn>("f4-le-c", "x"));
+    let refused =
+        kind(map("kinds-stored.npz").array("f4-le-c").and_then(|array| array.field("x")?.read::<f32, IxDyn>()));
     assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{refused}");
 }
 
@@ -470,7 +493,10 @@ fn a_field_that_is_not_there_is_named_with_what_is_there() {
 fn a_dot_at_the_end_of_a_path_is_no_field() {
     let npz = map("records-stored.npz");
     for (key, path) in [("packed-le-c", "id."), ("nested-le-c", "pos.x."), ("nested-le-c", "pos.")] {
-        for refused in [kind(npz.read_field::<u32, IxDyn>(key, path)), kind(npz.field::<u32, IxDyn>(key, path))] {
+        for refused in [
+            kind(npz.array(key).and_then(|array| array.field(path)?.read::<u32, IxDyn>())),
+            kind(npz.array(key).and_then(|array| array.field(path)?.view::<u32, IxDyn>())),
+        ] {
             assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{path}: {refused}");
         }
     }
@@ -482,11 +508,15 @@ fn a_dot_may_be_part_of_a_name() {
         "[('a.b', '<i4'), ('a', [('b', '<i4'), ('c', '<i4'), ('d.e', [('f', '<i4')])]), ('.', '<i4'), ('x.', '<i4')]";
     let npz = one(descr, "(2,)", &i32s(0..12));
     for (path, first) in [("a.b", 0), ("a.c", 2), ("a.d.e.f", 3), (".", 4), ("x.", 5)] {
-        assert_eq!(npz.read_field::<i32, Ix1>("a", path).unwrap().to_vec(), [first, first + 6], "{path}");
-        let view = npz.field::<Unaligned<i32>, Ix1>("a", path).unwrap();
+        assert_eq!(
+            npz.array("a").unwrap().field(path).unwrap().read::<i32, Ix1>().unwrap().to_vec(),
+            [first, first + 6],
+            "{path}"
+        );
+        let view = npz.array("a").unwrap().field(path).unwrap().view::<Unaligned<i32>, Ix1>().unwrap();
         assert_eq!(view.map(|value| value.get()).to_vec(), [first, first + 6], "{path}");
     }
-    let refused = kind(npz.read_field::<i32, Ix1>("a", "a.d"));
+    let refused = kind(npz.array("a").and_then(|array| array.field("a.d")?.read::<i32, Ix1>()));
     assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{refused}");
 }
 
@@ -497,16 +527,20 @@ fn a_path_is_read_in_every_way_that_its_dots_allow() {
                   ('x', [('y', [('z.w', '<i4')])], (2,)), ('x.y', [('z', '<i4', (2,))])]";
     let npz = one(descr, "(2,)", &i32s(0..16));
     for (path, first) in [("a.b", 0), ("a.b.c", 1)] {
-        assert_eq!(npz.read_field::<i32, Ix1>("a", path).unwrap().to_vec(), [first, first + 8], "{path}");
+        assert_eq!(
+            npz.array("a").unwrap().field(path).unwrap().read::<i32, Ix1>().unwrap().to_vec(),
+            [first, first + 8],
+            "{path}"
+        );
     }
     for (path, first, shape) in [("a.b.d", 2, [2, 2]), ("x.y.z.w", 4, [2, 2]), ("x.y.z", 6, [2, 2])] {
-        let found = npz.read_field::<i32, Ix2>("a", path).unwrap();
+        let found = npz.array("a").unwrap().field(path).unwrap().read::<i32, Ix2>().unwrap();
         assert_eq!((found[(0, 0)], found[(1, 1)], found.shape()), (first, first + 9, &shape[..]), "{path}");
-        assert_eq!(npz.field_strided::<i32, Ix2>("a", path).unwrap().to_array(), found);
+        assert_eq!(npz.array("a").unwrap().field(path).unwrap().strided::<i32, Ix2>().unwrap().to_array(), found);
     }
     // What is not there in any way is named by the longest names.
     for (path, missing) in [("a.b.e", "e"), ("x.y.z.v", "v")] {
-        let refused = kind(npz.read_field::<i32, IxDyn>("a", path));
+        let refused = kind(npz.array("a").and_then(|array| array.field(path)?.read::<i32, IxDyn>()));
         assert!(matches!(&refused, ErrorKind::NoSuchField { field, .. } if field == missing), "{refused}");
     }
 }
@@ -527,10 +561,14 @@ fn a_path_of_many_ways_leads_to_the_field_that_is_there() {
     let npz = one(&record(5), "(1,)", &(0..243).collect::<Vec<u8>>());
     let path = |count: usize| format!("{}b", "a.".repeat(count));
     for (count, place) in [(5, 0), (6, 81), (15, 242)] {
-        assert_eq!(npz.read_field::<u8, Ix1>("a", &path(count)).unwrap()[0], place, "{count}");
+        assert_eq!(
+            npz.array("a").unwrap().field(&path(count)).unwrap().read::<u8, Ix1>().unwrap()[0],
+            place,
+            "{count}"
+        );
     }
     for count in [4, 16] {
-        let refused = kind(npz.read_field::<u8, Ix1>("a", &path(count)));
+        let refused = kind(npz.array("a").and_then(|array| array.field(&path(count))?.read::<u8, Ix1>()));
         assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{refused}");
     }
 }
@@ -539,19 +577,20 @@ fn a_path_of_many_ways_leads_to_the_field_that_is_there() {
 fn a_field_of_another_type_is_refused() {
     let npz = map("records-stored.npz");
     let refusals = [
-        kind(npz.read_field::<i32, IxDyn>("packed-le-c", "id")),
-        kind(npz.field::<f32, IxDyn>("packed-le-c", "score")),
-        kind(npz.field::<i64, IxDyn>("nested-le-c", "when")),
-        kind(npz.read_field::<f32, IxDyn>("nested-le-c", "pos")),
-        kind(npz.read_field::<u32, IxDyn>("packed-le-c", "ok")),
+        kind(npz.array("packed-le-c").and_then(|array| array.field("id")?.read::<i32, IxDyn>())),
+        kind(npz.array("packed-le-c").and_then(|array| array.field("score")?.view::<f32, IxDyn>())),
+        kind(npz.array("nested-le-c").and_then(|array| array.field("when")?.view::<i64, IxDyn>())),
+        kind(npz.array("nested-le-c").and_then(|array| array.field("pos")?.read::<f32, IxDyn>())),
+        kind(npz.array("packed-le-c").and_then(|array| array.field("ok")?.read::<u32, IxDyn>())),
     ];
     for refused in refusals {
         assert!(matches!(refused, ErrorKind::DtypeMismatch { .. }), "{refused}");
     }
     let objects = map("object.npz");
-    for refused in
-        [kind(objects.read_field::<i32, Ix1>("record", "id")), kind(objects.field::<i32, Ix1>("record", "id"))]
-    {
+    for refused in [
+        kind(objects.array("record").and_then(|array| array.field("id")?.read::<i32, Ix1>())),
+        kind(objects.array("record").and_then(|array| array.field("id")?.view::<i32, Ix1>())),
+    ] {
         assert!(matches!(refused, ErrorKind::Pickled), "{refused}");
     }
 }
@@ -560,17 +599,17 @@ fn a_field_of_another_type_is_refused() {
 fn a_bool_in_a_record_is_checked_in_its_field_alone() {
     let npz = one("[('n', '|u1'), ('ok', '|b1')]", "(3,)", &[9, 1, 9, 2, 9, 0]);
     let refusals = [
-        kind(npz.read_field::<bool, Ix1>("a", "ok")),
-        kind(npz.field::<bool, Ix1>("a", "ok")),
-        kind(npz.field_strided::<bool, Ix1>("a", "ok")),
+        kind(npz.array("a").and_then(|array| array.field("ok")?.read::<bool, Ix1>())),
+        kind(npz.array("a").and_then(|array| array.field("ok")?.view::<bool, Ix1>())),
+        kind(npz.array("a").and_then(|array| array.field("ok")?.strided::<bool, Ix1>())),
     ];
     for refused in refusals {
         assert!(matches!(refused, ErrorKind::InvalidElement { index: 1, .. }), "{refused}");
     }
     // Its bytes can be taken as u8.
-    assert_eq!(npz.read_field::<u8, Ix1>("a", "ok").unwrap().to_vec(), [1, 2, 0]);
-    assert_eq!(npz.field::<u8, Ix1>("a", "ok").unwrap().to_vec(), [1, 2, 0]);
-    assert_eq!(npz.read_field::<u8, Ix1>("a", "n").unwrap().to_vec(), [9, 9, 9]);
+    assert_eq!(npz.array("a").unwrap().field("ok").unwrap().read::<u8, Ix1>().unwrap().to_vec(), [1, 2, 0]);
+    assert_eq!(npz.array("a").unwrap().field("ok").unwrap().view::<u8, Ix1>().unwrap().to_vec(), [1, 2, 0]);
+    assert_eq!(npz.array("a").unwrap().field("n").unwrap().read::<u8, Ix1>().unwrap().to_vec(), [9, 9, 9]);
 }
 
 #[test]
@@ -580,14 +619,14 @@ fn a_wrong_bool_is_numbered_as_it_lies_in_fortran_order_too() {
     let content = [forge::preamble((1, 0), header), vec![9, 1, 9, 0, 9, 1, 9, 0, 9, 7, 9, 0]].concat();
     let npz = Npz::new(Archive::new(vec![forge::stored("a.npy", &content)]).bytes()).unwrap();
     let refusals = [
-        kind(npz.read_field::<bool, Ix3>("a", "ok")),
-        kind(npz.field::<bool, Ix3>("a", "ok")),
-        kind(npz.field_strided::<bool, Ix3>("a", "ok")),
+        kind(npz.array("a").and_then(|array| array.field("ok")?.read::<bool, Ix3>())),
+        kind(npz.array("a").and_then(|array| array.field("ok")?.view::<bool, Ix3>())),
+        kind(npz.array("a").and_then(|array| array.field("ok")?.strided::<bool, Ix3>())),
     ];
     for refused in refusals {
         assert!(matches!(refused, ErrorKind::InvalidElement { index: 4, .. }), "{refused}");
     }
-    assert_eq!(npz.field_strided::<u8, Ix3>("a", "ok").unwrap().get((0, 2, 0)), Some(7));
+    assert_eq!(npz.array("a").unwrap().field("ok").unwrap().strided::<u8, Ix3>().unwrap().get((0, 2, 0)), Some(7));
 }
 
 #[test]
@@ -600,9 +639,9 @@ fn a_field_of_many_records_is_read_block_by_block() {
     for entry in [forge::stored("a.npy", &content), forge::deflated("a.npy", &content)] {
         let npz = Npz::new(Archive::new(vec![entry]).bytes()).unwrap();
         let index = |(row, column)| (row * 200 + column) as u32;
-        let a = npz.read_field::<u32, Ix2>("a", "a").unwrap();
+        let a = npz.array("a").unwrap().field("a").unwrap().read::<u32, Ix2>().unwrap();
         assert_eq!(a, ndarray::Array2::from_shape_fn((100, 200), index));
-        let b = npz.read_field::<u32, Ix2>("a", "b").unwrap();
+        let b = npz.array("a").unwrap().field("b").unwrap().read::<u32, Ix2>().unwrap();
         assert_eq!(b, ndarray::Array2::from_shape_fn((100, 200), |at| index(at) ^ 0x5555));
     }
 }
@@ -614,16 +653,22 @@ fn damage_anywhere_in_the_records_is_found_when_a_field_is_read() {
     *archive.entries[0].data.last_mut().unwrap() ^= 1; // of b
     let open = |verify| OpenOptions::new().verify(verify).source(archive.bytes()).unwrap();
     let refusals = [
-        kind(open(Verify::Copied).read_field::<i32, Ix1>("a", "a")),
-        kind(open(Verify::Always).read_field::<i32, Ix1>("a", "a")),
-        kind(open(Verify::Always).field::<Unaligned<i32>, Ix1>("a", "a")),
-        kind(open(Verify::Always).field_strided::<i32, Ix1>("a", "a")),
+        kind(open(Verify::Copied).array("a").and_then(|array| array.field("a")?.read::<i32, Ix1>())),
+        kind(open(Verify::Always).array("a").and_then(|array| array.field("a")?.read::<i32, Ix1>())),
+        kind(open(Verify::Always).array("a").and_then(|array| array.field("a")?.view::<Unaligned<i32>, Ix1>())),
+        kind(open(Verify::Always).array("a").and_then(|array| array.field("a")?.strided::<i32, Ix1>())),
     ];
     for refused in refusals {
         assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
     }
-    assert_eq!(open(Verify::Never).read_field::<i32, Ix1>("a", "a").unwrap().to_vec(), [0, 2]);
-    assert_eq!(open(Verify::Copied).field::<Unaligned<i32>, Ix1>("a", "a").unwrap()[1].get(), 2);
+    assert_eq!(
+        open(Verify::Never).array("a").unwrap().field("a").unwrap().read::<i32, Ix1>().unwrap().to_vec(),
+        [0, 2]
+    );
+    assert_eq!(
+        open(Verify::Copied).array("a").unwrap().field("a").unwrap().view::<Unaligned<i32>, Ix1>().unwrap()[1].get(),
+        2
+    );
 }
 
 #[test]
@@ -631,8 +676,8 @@ fn of_the_budget_the_values_of_the_field_are_counted() {
     let content = forge::npy("[('a', '<i4'), ('b', '<i4', (3,))]", "(100,)", &i32s(0..400));
     let bytes = Archive::new(vec![forge::deflated("a.npy", &content)]).bytes();
     let npz = OpenOptions::new().limits(Limits::new().max_decoded_bytes(400)).source(bytes).unwrap();
-    assert_eq!(npz.read_field::<i32, Ix1>("a", "a").unwrap()[99], 396);
-    let refused = kind(npz.read_field::<i32, Ix2>("a", "b"));
+    assert_eq!(npz.array("a").unwrap().field("a").unwrap().read::<i32, Ix1>().unwrap()[99], 396);
+    let refused = kind(npz.array("a").and_then(|array| array.field("b")?.read::<i32, Ix2>()));
     assert!(matches!(refused, ErrorKind::LimitExceeded { found: 1200, limit: 400, .. }), "{refused}");
 }
 
@@ -644,7 +689,13 @@ fn wide_records_are_read_by_field_too() {
         let payload: Vec<&str> =
             entry["values"].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect();
         for index in [0, 1, count / 2, count - 1] {
-            let found = npz.read_field::<i8, Ix1>(text(entry, "key"), &format!("f{index:04}")).unwrap();
+            let found = npz
+                .array(text(entry, "key"))
+                .unwrap()
+                .field(&format!("f{index:04}"))
+                .unwrap()
+                .read::<i8, Ix1>()
+                .unwrap();
             let found: Vec<_> = found.iter().map(|value| hex(&value.to_le_bytes())).collect();
             let expected: Vec<_> = payload.iter().map(|item| &item[index * 2..index * 2 + 2]).collect();
             assert_eq!(found, expected, "{index}");

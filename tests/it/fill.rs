@@ -69,7 +69,7 @@ fn check<T: Numbered>(shape: &[usize]) {
                         Slice::new(0, Some((length * step.unsigned_abs()) as isize), step),
                     );
                 }
-                npy.read_into(part.view_mut()).unwrap();
+                npy.array().unwrap().read_into(part.view_mut()).unwrap();
                 assert!(part == expected, "{shape:?} {order:?} {axes:?} {apart} {step}");
             }
         }
@@ -119,7 +119,7 @@ fn what_is_no_bool_is_found_by_its_number_in_the_file() {
         let start = bytes.len() - header.nbytes();
         bytes[start + wrong] = 2;
         let mut memory = Array::from_elem((300, 70), false);
-        let error = Npy::new(bytes).unwrap().read_into(memory.view_mut()).unwrap_err();
+        let error = Npy::new(bytes).unwrap().array().and_then(|array| array.read_into(memory.view_mut())).unwrap_err();
         let kind = error.kind();
         assert!(matches!(kind, npzmap::ErrorKind::InvalidElement { index, .. } if *index == wrong), "{kind}");
     }

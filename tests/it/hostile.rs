@@ -147,20 +147,22 @@ fn refused_by_every_call<S: Source>(npz: &Npz<S>, key: &str) -> Error {
     let errors = vec![
         npz.read::<u32, Ix1>(key).expect_err("read"),
         npz.get::<u32, Ix1>(key).expect_err("get"),
-        npz.read_into(key, destination.view_mut()).expect_err("read_into"),
-        npz.strings(key).expect_err("strings"),
+        npz.array(key).and_then(|array| array.read_into(destination.view_mut())).expect_err("read_into"),
+        npz.array(key).and_then(|array| array.strings()).expect_err("strings"),
         npz.read_any(key).map(drop).expect_err("read_any"),
-        npz.read_as::<f32, Ix1>(key).expect_err("read_as"),
-        npz.read_rows::<u32, Ix1>(key, 0..1).expect_err("read_rows"),
-        npz.read_field::<u32, Ix1>(key, "a").expect_err("read_field"),
+        npz.array(key).and_then(|array| array.reinterpret::<f32>()?.read::<f32, Ix1>()).expect_err("read_as"),
+        npz.array(key).and_then(|array| array.rows(0..1)?.read::<u32, Ix1>()).expect_err("read_rows"),
+        npz.array(key).and_then(|array| array.field("a")?.read::<u32, Ix1>()).expect_err("read_field"),
         member().and_then(|member| member.bytes()).expect_err("bytes"),
         member().and_then(|member| member.verify()).expect_err("verify"),
         member().and_then(|member| member.header()).expect_err("header"),
-        npz.read_rows_any(key, 0..1).map(drop).expect_err("read_rows_any"),
+        npz.array(key).and_then(|array| array.rows(0..1)?.read_any()).map(drop).expect_err("read_rows_any"),
         member().and_then(|member| member.stream(|_| Ok::<_, Error>(()))).expect_err("stream"),
         member().and_then(|member| member.stream_elements(|_, _| Ok::<_, Error>(()))).expect_err("stream_elements"),
-        member().and_then(|member| member.access::<u32>()).expect_err("access"),
-        member().and_then(|member| member.access_as::<f32>()).expect_err("access_as"),
+        member().and_then(|member| member.array().and_then(|array| array.access::<u32>())).expect_err("access"),
+        member()
+            .and_then(|member| member.array().and_then(|array| array.reinterpret::<f32>()?.access::<f32>()))
+            .expect_err("access_as"),
         member().and_then(|member| member.access_in_map()).expect_err("access_in_map"),
         member().and_then(|member| member.layout()).expect_err("layout"),
     ];
@@ -170,7 +172,7 @@ fn refused_by_every_call<S: Source>(npz: &Npz<S>, key: &str) -> Error {
     let error = agreed(errors.into_iter().chain(by_offset));
     // Those that are listed are no way around it, wherever their own record lies.
     for member in npz.members().filter(|member| member.key() == key) {
-        let listed = member.read::<u32, Ix1>().expect_err("a member of the list");
+        let listed = member.array().and_then(|array| array.read::<u32, Ix1>()).expect_err("a member of the list");
         assert_eq!(format!("{:?}", listed.kind()), format!("{:?}", error.kind()));
         assert_eq!(listed.member(), Some(key));
         let same = |fault: &Error| format!("{:?}", (fault.kind(), fault.member(), fault.offset()));
@@ -229,12 +231,21 @@ fn refused_keys<const N: usize>(archive: &Archive, keys: [&str; N], place: Place
     let file = written(&bytes);
     let mapped = Arc::new(map(npzmap::OpenOptions::new(), file.path()).unwrap());
     let mut by_key = keys.map(|key| {
-        let view_as = mapped.view_as::<f32, Ix1>(key).expect_err("view_as");
-        let field = mapped.field::<u32, Ix1>(key, "a").expect_err("field");
-        let strided = mapped.field_strided::<u32, Ix1>(key, "a").map(drop).expect_err("field_strided");
-        let payload = mapped.payload(key).map(drop).expect_err("payload");
-        let shared = mapped.shared::<u32, Ix1>(key).map(drop).expect_err("shared");
-        let shared_as = mapped.shared_as::<f32, Ix1>(key).map(drop).expect_err("shared_as");
+        let view_as =
+            mapped.array(key).and_then(|array| array.reinterpret::<f32>()?.view::<f32, Ix1>()).expect_err("view_as");
+        let field = mapped.array(key).and_then(|array| array.field("a")?.view::<u32, Ix1>()).expect_err("field");
+        let strided = mapped
+            .array(key)
+            .and_then(|array| array.field("a")?.strided::<u32, Ix1>())
+            .map(drop)
+            .expect_err("field_strided");
+        let payload = mapped.array(key).and_then(|array| array.bytes()).map(drop).expect_err("payload");
+        let shared = mapped.array(key).and_then(|array| array.shared::<u32, Ix1>()).map(drop).expect_err("shared");
+        let shared_as = mapped
+            .array(key)
+            .and_then(|array| array.reinterpret::<f32>()?.shared::<f32, Ix1>())
+            .map(drop)
+            .expect_err("shared_as");
         let view = mapped.view::<u32, Ix1>(key).expect_err("view");
         vec![view, view_as, field, strided, payload, shared, shared_as]
     });
@@ -319,7 +330,7 @@ fn read_by_every_call<T: Element + PartialEq + Debug + Default, S: Source>(npz: 
     let read = npz.read::<T, Ix1>(key).unwrap();
     assert_eq!(npz.get::<T, Ix1>(key).unwrap(), read);
     let mut destination = Array1::from_shape_fn(read.len(), |_| T::default());
-    npz.read_into(key, destination.view_mut()).unwrap();
+    npz.array(key).unwrap().read_into(destination.view_mut()).unwrap();
     assert_eq!(destination, read);
     read.to_vec()
 }

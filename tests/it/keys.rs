@@ -213,7 +213,9 @@ fn a_missing_key_is_named_by_the_error() {
     let npz = Npz::open(&path).unwrap();
     for key in ["zz", "zz.npy", "Labels", "labels.npy.npy", "", "lab\u{1b}els"] {
         assert_missing(&npz, key);
-        for error in [npz.read::<i64, IxDyn>(key).unwrap_err(), npz.strings(key).unwrap_err()] {
+        for error in
+            [npz.read::<i64, IxDyn>(key).unwrap_err(), npz.array(key).and_then(|array| array.strings()).unwrap_err()]
+        {
             assert!(matches!(error.kind(), ErrorKind::NoSuchKey), "{error}");
             assert_eq!((error.member(), error.path()), (Some(key), Some(path.as_path())));
             assert_eq!((error.kind().fault(), error.kind().rule()), (Fault::Request, None));
@@ -233,7 +235,7 @@ fn of_several_members_with_one_name_none_is_taken() {
         assert_eq!((error.member(), error.kind().rule()), (Some(key), Some("Z6")));
     }
     assert_eq!(found(&npz, "y").unwrap(), 1);
-    let reads = npz.members().map(|member| member.read::<u32, Ix1>().is_ok());
+    let reads = npz.members().map(|member| member.array().and_then(|array| array.read::<u32, Ix1>()).is_ok());
     assert_eq!(reads.collect::<Vec<_>>(), [false, true, false, false]);
 }
 
@@ -245,7 +247,7 @@ fn of_several_members_with_one_name_the_last_is_taken_on_request() {
     assert_eq!((npz.len(), found(&npz, "x").unwrap(), found(&npz, "x.npy").unwrap()), (4, 3, 3));
     assert_eq!(found(&npz, "y").unwrap(), 1);
     for (member, reads) in npz.members().zip([false, true, false, true]) {
-        match member.read::<u32, Ix1>() {
+        match member.array().and_then(|array| array.read::<u32, Ix1>()) {
             Ok(_) => assert!(reads),
             Err(error) => {
                 assert!(!reads && matches!(error.kind(), ErrorKind::DuplicateName), "{error}");
@@ -319,7 +321,7 @@ fn owned_arrays_outlive_the_archive() {
     let (read, got, strings) = {
         let npz = Npz::new(fixtures::bytes("model-batch-aligned.npz")).unwrap();
         let got = npz.get::<i64, Ix1>("labels").unwrap().into_owned();
-        (npz.read::<f32, IxDyn>("features").unwrap(), got, npz.strings("sample_ids").unwrap())
+        (npz.read::<f32, IxDyn>("features").unwrap(), got, npz.array("sample_ids").unwrap().strings().unwrap())
     };
     assert_eq!((read.sum(), got.to_vec(), strings.len()), (66.0, vec![0, 1, 1], 3));
 }

@@ -49,13 +49,13 @@ impl Opening for ReadAt {
 
 impl Opening for Vec<u8> {
     fn view<'a, T: Element>(member: &Member<'a, Self>) -> Option<Result<ArrayViewD<'a, T>>> {
-        Some(member.view())
+        Some(member.array().and_then(|array| array.view()))
     }
 }
 
 impl Opening for Mapping {
     fn view<'a, T: Element>(member: &Member<'a, Self>) -> Option<Result<ArrayViewD<'a, T>>> {
-        Some(member.view())
+        Some(member.array().and_then(|array| array.view()))
     }
 }
 
@@ -192,10 +192,10 @@ impl<S: Opening> Case<'_, S> {
             self.refused(member.header()),
             self.refused(member.bytes()),
             self.refused(member.verify()),
-            self.refused(member.read::<f32, IxDyn>()),
-            self.refused(member.get::<f32, IxDyn>()),
-            self.refused(member.strings()),
-            self.refused(member.access::<f32>()),
+            self.refused(member.array().and_then(|array| array.read::<f32, IxDyn>())),
+            self.refused(member.array().and_then(|array| array.get::<f32, IxDyn>())),
+            self.refused(member.array().and_then(|array| array.strings())),
+            self.refused(member.array().and_then(|array| array.access::<f32>())),
         ];
         for kind in kinds {
             assert!(matches!(kind, ErrorKind::UnsupportedMethod { method } if method == number), "{self}: {kind}");
@@ -229,7 +229,10 @@ impl<S: Opening> Case<'_, S> {
 
         let Some(header) = header else {
             assert_eq!(hex(&content), self.text("values"), "{self}");
-            for kind in [self.refused(member.header()), self.refused(member.read::<u8, IxDyn>())] {
+            for kind in [
+                self.refused(member.header()),
+                self.refused(member.array().and_then(|array| array.read::<u8, IxDyn>())),
+            ] {
                 assert!(matches!(kind, ErrorKind::NotAnArray), "{self}: {kind}");
             }
             return Taken::Raw;
@@ -240,11 +243,13 @@ impl<S: Opening> Case<'_, S> {
         if self.text("kind") == "object" {
             assert!(header.dtype().has_object(), "{self}");
             let kinds = [
-                self.refused(member.read::<f64, IxDyn>()),
-                self.refused(member.get::<f64, IxDyn>()),
-                self.refused(member.read_into(ArrayD::<f64>::zeros(header.shape()).view_mut())),
-                self.refused(member.strings()),
-                self.refused(member.access::<f64>()),
+                self.refused(member.array().and_then(|array| array.read::<f64, IxDyn>())),
+                self.refused(member.array().and_then(|array| array.get::<f64, IxDyn>())),
+                self.refused(
+                    member.array().and_then(|array| array.read_into(ArrayD::<f64>::zeros(header.shape()).view_mut())),
+                ),
+                self.refused(member.array().and_then(|array| array.strings())),
+                self.refused(member.array().and_then(|array| array.access::<f64>())),
                 self.refused(member.access_in_map()),
             ];
             for kind in kinds {
@@ -378,11 +383,11 @@ impl<S: Opening> Case<'_, S> {
     fn check_numbers<T: Number>(&self, header: &Header) {
         let member = &self.member;
         let memory = self.npz.source().as_slice();
-        self.check_values(&self.ok(member.read::<T, IxDyn>()).view(), header);
+        self.check_values(&self.ok(member.array().and_then(|array| array.read::<T, IxDyn>())).view(), header);
 
-        let plan = self.ok(member.access::<T>());
+        let plan = self.ok(member.array().and_then(|array| array.access::<T>()));
         assert_eq!(plan, self.plan(memory.map(|memory| memory.as_ptr().addr()), align_of::<T>()), "{self}");
-        let got = self.ok(member.get::<T, IxDyn>());
+        let got = self.ok(member.array().and_then(|array| array.get::<T, IxDyn>()));
         assert_eq!(got.is_view(), plan == Access::Borrow, "{self}");
         self.check_values(&got.view(), header);
         if got.is_view() {
@@ -405,18 +410,18 @@ impl<S: Opening> Case<'_, S> {
 
         let shape = header.shape();
         let mut destination = ArrayD::from_elem(shape, T::FILL);
-        self.ok(member.read_into(destination.view_mut()));
+        self.ok(member.array().and_then(|array| array.read_into(destination.view_mut())));
         self.check_elements(&destination.view());
         let mut destination = ArrayD::from_elem(IxDyn(shape).f(), T::FILL);
-        self.ok(member.read_into(destination.view_mut()));
+        self.ok(member.array().and_then(|array| array.read_into(destination.view_mut())));
         self.check_elements(&destination.view());
         self.check_strided::<T>(shape);
 
         let longer: Vec<usize> = shape.iter().copied().chain([1]).collect();
         let mut destination = ArrayD::from_elem(longer, T::FILL);
-        let kind = self.refused(member.read_into(destination.view_mut()));
+        let kind = self.refused(member.array().and_then(|array| array.read_into(destination.view_mut())));
         assert!(matches!(kind, ErrorKind::ShapeMismatch { .. }), "{self}: {kind}");
-        let kind = self.refused(member.strings());
+        let kind = self.refused(member.array().and_then(|array| array.strings()));
         assert!(matches!(kind, ErrorKind::DtypeMismatch { .. }), "{self}: {kind}");
     }
 
@@ -432,7 +437,7 @@ impl<S: Opening> Case<'_, S> {
             _ => Slice::from(..),
         });
         assert_eq!(part.shape(), shape, "{self}");
-        self.ok(self.member.read_into(part.view_mut()));
+        self.ok(self.member.array().and_then(|array| array.read_into(part.view_mut())));
         self.check_elements(&part.view());
         part.fill(T::FILL);
         assert!(all.iter().all(|value| *value == T::FILL), "{self}: written beside the destination");
@@ -442,11 +447,11 @@ impl<S: Opening> Case<'_, S> {
     fn check_plain<T: Number + Pod>(&self, header: &Header) {
         self.check_numbers::<T>(header);
         let member = &self.member;
-        let read = self.ok(member.read::<Unaligned<T>, IxDyn>());
+        let read = self.ok(member.array().and_then(|array| array.read::<Unaligned<T>, IxDyn>()));
         self.check_elements(&read.map(|value| value.get()).view());
 
         let memory = self.npz.source().as_slice().map(|_| 0);
-        let plan = self.ok(member.access::<Unaligned<T>>());
+        let plan = self.ok(member.array().and_then(|array| array.access::<Unaligned<T>>()));
         assert_eq!(plan, self.plan(memory, 1), "{self}");
         match (plan, S::view::<Unaligned<T>>(member)) {
             (Access::Copy(_), None) => {}
@@ -493,8 +498,8 @@ impl<S: Opening> Case<'_, S> {
     }
 
     fn check_strings(&self, header: &Header) -> Taken {
-        let strings = self.member.strings();
-        let kind = self.refused(self.member.read::<u8, IxDyn>());
+        let strings = self.member.array().and_then(|array| array.strings());
+        let kind = self.refused(self.member.array().and_then(|array| array.read::<u8, IxDyn>()));
         let no_bytes = header.nbytes() == 0 && header.count() > 0;
         assert!(matches!(kind, ErrorKind::DtypeMismatch { .. }), "{self}: {kind}");
         if no_bytes {
@@ -530,7 +535,10 @@ impl<S: Opening> Case<'_, S> {
 
     /// Types that have no verb of their own yet: the bytes of each item.
     fn check_bits(&self, header: &Header, payload: &[u8]) {
-        for kind in [self.refused(self.member.read::<u8, IxDyn>()), self.refused(self.member.strings())] {
+        for kind in [
+            self.refused(self.member.array().and_then(|array| array.read::<u8, IxDyn>())),
+            self.refused(self.member.array().and_then(|array| array.strings())),
+        ] {
             assert!(matches!(kind, ErrorKind::DtypeMismatch { .. }), "{self}: {kind}");
         }
         let descr = self.entry["descr"].as_str().unwrap_or_default();
@@ -775,7 +783,7 @@ fn headers_become_longer_at_the_same_byte_as_numpys() {
 fn pickled_arrays_are_refused_and_their_neighbour_reads() {
     let npz = Npz::open(fixtures::path("object.npz")).unwrap();
     for key in ["objects", "record", "none"] {
-        let error = npz.strings(key).unwrap_err();
+        let error = npz.array(key).and_then(|array| array.strings()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Pickled), "{error}");
         assert_eq!((error.member(), error.kind().rule()), (Some(key), Some("N10")));
         assert_eq!((error.kind().fault(), error.kind().is_unsupported()), (Fault::File, true));
@@ -800,14 +808,14 @@ fn members_of_every_version_of_the_format_hold_the_same_arrays() {
 #[test]
 fn nul_at_the_end_is_filling_and_elsewhere_a_character() {
     let npz = Npz::open(fixtures::path("kinds-stored.npz")).unwrap();
-    let strings = npz.strings("U9-be-c").unwrap();
+    let strings = npz.array("U9-be-c").unwrap().strings().unwrap();
     assert_eq!(strings.shape(), [3, 4]);
     let found: Vec<_> = strings.iter().take(6).map(String::as_str).collect();
     assert_eq!(found, ["größe", "", "a\0b", "\0lead", "\u{1d11e} clef", "nine char"]);
 
-    let error = npz.strings("S5-f").unwrap_err();
+    let error = npz.array("S5-f").and_then(|array| array.strings()).unwrap_err();
     // Of (3, 4), the fifth element in C order is (1, 0): the second one in Fortran order.
     assert!(matches!(error.kind(), ErrorKind::BadText { index: 1, .. }), "{error}");
-    let error = npz.strings("S5-c").unwrap_err();
+    let error = npz.array("S5-c").and_then(|array| array.strings()).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::BadText { index: 4, .. }), "{error}");
 }

@@ -481,9 +481,23 @@ fn damaged(base: &Base, damages: &[Damage]) -> Vec<u8> {
 
 /// Everything that can be asked of a member, for its panics.
 fn exercise<S: Source>(member: &Member<'_, S>) {
-    let _ = (member.payload_offset(), member.header(), member.access_in_map(), member.strings());
-    let _ = (member.read_any(), member.read::<i16, IxDyn>(), member.read_rows::<i64, IxDyn>(0..1));
-    let _ = (member.read_field::<f32, IxDyn>("x"), member.bytes(), member.verify(), format!("{member:?}"));
+    let _ = (
+        member.payload_offset(),
+        member.header(),
+        member.access_in_map(),
+        member.array().and_then(|array| array.strings()),
+    );
+    let _ = (
+        member.array().and_then(|array| array.read_any()),
+        member.array().and_then(|array| array.read::<i16, IxDyn>()),
+        member.array().and_then(|array| array.rows(0..1)?.read::<i64, IxDyn>()),
+    );
+    let _ = (
+        member.array().and_then(|array| array.field("x")?.read::<f32, IxDyn>()),
+        member.bytes(),
+        member.verify(),
+        format!("{member:?}"),
+    );
 }
 
 /// How many members both readers accept, which must be the same then, and how many of ours zip does not list.

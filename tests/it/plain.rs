@@ -1,10 +1,11 @@
 //! Plain `.npy` files, by the verbs of an archive's members.
 
+use std::borrow::Cow;
 use std::fs;
 use std::sync::Arc;
 
 use bytemuck::Pod;
-use ndarray::{ArrayD, ArrayViewD, Ix1, Ix2, IxDyn, ShapeBuilder};
+use ndarray::{ArrayD, Ix1, Ix2, IxDyn, ShapeBuilder};
 use npzmap::{
     Access, AnyArray, Element, ErrorKind, Fault, FixedBytes, Header, Limits, Mapping, Npy, OpenOptions, Order, Reason,
     Result, Source, Unaligned,
@@ -21,30 +22,7 @@ fn map(path: impl AsRef<std::path::Path>) -> Result<Npy<Mapping>> {
     unsafe { Npy::map(path) }
 }
 
-/// Two ways to open a file lend, one does not.
-trait Opening: Source + Sized {
-    fn view<T: Element>(npy: &Npy<Self>) -> Option<Result<ArrayViewD<'_, T>>>;
-}
-
-impl Opening for npzmap::ReadAt {
-    fn view<T: Element>(_: &Npy<Self>) -> Option<Result<ArrayViewD<'_, T>>> {
-        None
-    }
-}
-
-impl Opening for Vec<u8> {
-    fn view<T: Element>(npy: &Npy<Self>) -> Option<Result<ArrayViewD<'_, T>>> {
-        Some(npy.view())
-    }
-}
-
-impl Opening for Mapping {
-    fn view<T: Element>(npy: &Npy<Self>) -> Option<Result<ArrayViewD<'_, T>>> {
-        Some(npy.view())
-    }
-}
-
-fn check_all<S: Opening>(open: impl Fn(&str) -> Npy<S>) {
+fn check_all<S: Source>(open: impl Fn(&str) -> Npy<S>) {
     let mut seen = 0;
     for (file, entry) in EXPECTED["npy"].as_object().unwrap() {
         let npy = open(file);
@@ -62,26 +40,27 @@ fn check_all<S: Opening>(open: impl Fn(&str) -> Npy<S>) {
     assert_eq!(seen, 4);
 }
 
-fn check<T: Element + Pod + Json, S: Opening>(npy: &Npy<S>, entry: &Value, file: &str) {
+fn check<T: Element + Pod + Json, S: Source>(npy: &Npy<S>, entry: &Value, file: &str) {
     let values = &entry["values"];
     let shape = lengths(entry);
     let read = npy.read::<T, IxDyn>().unwrap();
     assert_eq!(read.shape(), shape, "{file}");
     assert_values(&read.view(), values, file);
-    assert_values(&npy.read_as::<T, IxDyn>().unwrap().view(), values, file);
+    assert_values(&npy.array().unwrap().reinterpret::<T>().unwrap().read::<T, IxDyn>().unwrap().view(), values, file);
     let got = npy.get::<Unaligned<T>, IxDyn>().unwrap();
     assert_values(&got.view(), values, file);
 
     for mut destination in
         [ArrayD::<T>::from_elem(shape.clone(), T::zeroed()), ArrayD::from_elem(IxDyn(&shape).f(), T::zeroed())]
     {
-        npy.read_into(destination.view_mut()).unwrap();
+        npy.array().unwrap().read_into(destination.view_mut()).unwrap();
         assert_values(&destination.view(), values, file);
     }
-    let refused = kind(npy.read_into(ArrayD::<T>::from_elem(vec![1], T::zeroed()).view_mut()));
+    let refused =
+        kind(npy.array().and_then(|array| array.read_into(ArrayD::<T>::from_elem(vec![1], T::zeroed()).view_mut())));
     assert!(matches!(refused, ErrorKind::ShapeMismatch { .. }), "{file}: {refused}");
 
-    let rows = npy.read_rows::<T, IxDyn>(1..2).unwrap();
+    let rows = npy.array().unwrap().rows(1..2).unwrap().read::<T, IxDyn>().unwrap();
     let of_row = values.as_array().unwrap().chunks(shape[1]).nth(1).unwrap();
     assert_values(&rows.view(), &of_row.into(), file);
     match npy.read_any().unwrap() {
@@ -90,10 +69,14 @@ fn check<T: Element + Pod + Json, S: Opening>(npy: &Npy<S>, entry: &Value, file:
         AnyArray::I32(array) => assert_values(&array.view(), values, file),
         other => panic!("{file}: {other:?}"),
     }
-    for refused in [kind(npy.read::<u16, IxDyn>()), kind(npy.strings()), kind(npy.read_as::<u16, IxDyn>())] {
+    for refused in [
+        kind(npy.read::<u16, IxDyn>()),
+        kind(npy.array().and_then(|array| array.strings())),
+        kind(npy.array().and_then(|array| array.reinterpret::<u16>()?.read::<u16, IxDyn>())),
+    ] {
         assert!(matches!(refused, ErrorKind::DtypeMismatch { .. }), "{file}: {refused}");
     }
-    let refused = kind(npy.read_field::<T, IxDyn>("x"));
+    let refused = kind(npy.array().and_then(|array| array.field("x")?.read::<T, IxDyn>()));
     assert!(matches!(refused, ErrorKind::NoSuchField { .. }), "{file}: {refused}");
     let refused = kind(npy.read::<T, Ix1>());
     assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 2, expected: 1 }), "{file}: {refused}");
@@ -104,19 +87,22 @@ fn check<T: Element + Pod + Json, S: Opening>(npy: &Npy<S>, entry: &Value, file:
         _ if !native => Access::Copy(Reason::ByteOrder),
         _ => Access::Borrow,
     };
-    assert_eq!((npy.access::<Unaligned<T>>().unwrap(), got.is_view()), (plan, plan == Access::Borrow), "{file}");
-    match (plan, S::view::<Unaligned<T>>(npy)) {
-        (Access::Borrow, Some(view)) => {
+    assert_eq!(
+        (npy.array().unwrap().access::<Unaligned<T>>().unwrap(), got.is_view()),
+        (plan, plan == Access::Borrow),
+        "{file}"
+    );
+    match (plan, npy.view::<Unaligned<T>, IxDyn>()) {
+        (Access::Borrow, view) => {
             let view = view.unwrap();
             assert_values(&view, values, file);
             let start = npy.source().as_slice().unwrap().as_ptr().addr();
             assert_eq!(view.as_ptr().addr() - start, npy.header().unwrap().preamble_size(), "{file}");
         }
-        (Access::Copy(expected), Some(view)) => {
+        (Access::Copy(expected), view) => {
             let refused = kind(view);
             assert!(matches!(refused, ErrorKind::CannotBorrow { reason, .. } if reason == expected), "{refused}");
         }
-        (_, None) => assert!(npy.source().as_slice().is_none()),
     }
 }
 
@@ -143,36 +129,49 @@ fn a_map_of_a_plain_file_lends_aligned_elements() {
     let view = npy.view::<f32, Ix2>().unwrap();
     assert_eq!((view[(0, 2)], view.as_ptr().addr() % 64), (1.5, 0));
     assert!(npy.get::<f32, Ix2>().unwrap().is_view());
-    assert_eq!(npy.view_as::<u32, Ix2>().unwrap()[(0, 2)], 0x3fc0_0000);
-    let payload = npy.payload().unwrap();
-    assert_eq!((payload.offset(), payload.bytes().len(), payload.header().shape()), (128, 48, &[3, 4][..]));
-    assert!(payload.alignment() >= 64);
+    assert_eq!(npy.array().unwrap().reinterpret::<u32>().unwrap().view::<u32, Ix2>().unwrap()[(0, 2)], 0x3fc0_0000);
+    let array = npy.array().unwrap();
+    let bytes = array.bytes().unwrap();
+    assert_eq!((array.data_offset(), bytes.len(), array.shape()), (Some(128), 48, &[3, 4][..]));
+    assert!(matches!(bytes, Cow::Borrowed(bytes) if bytes.as_ptr().addr().is_multiple_of(64)));
     let fortran = map(fixtures::path("plain-f.npy")).unwrap();
-    assert_eq!(fortran.view_as::<u32, Ix2>().unwrap(), npy.view_as::<u32, Ix2>().unwrap());
+    assert_eq!(
+        fortran.array().unwrap().reinterpret::<u32>().unwrap().view::<u32, Ix2>().unwrap(),
+        npy.array().unwrap().reinterpret::<u32>().unwrap().view::<u32, Ix2>().unwrap()
+    );
     assert_eq!(fortran.view::<f32, Ix2>().unwrap().strides(), [1, 3]);
 }
 
 #[test]
 fn strings_records_and_shares_of_a_plain_file_are_had_as_well() {
     let npy = Npy::new(forge::npy("'|S2'", "(2,)", b"ab\xc3\xb6")).unwrap();
-    assert_eq!(npy.strings().unwrap().into_raw_vec_and_offset().0, ["ab", "ö"]);
+    assert_eq!(npy.array().unwrap().strings().unwrap().into_raw_vec_and_offset().0, ["ab", "ö"]);
 
     let npy = Npy::new(forge::npy("[('a', '|u1'), ('b', '>u2')]", "(2,)", &[1, 0, 2, 3, 0, 4])).unwrap();
-    assert_eq!(npy.field::<u8, Ix1>("a").unwrap().to_vec(), [1, 3]);
-    assert_eq!(npy.read_field::<u16, Ix1>("b").unwrap().to_vec(), [2, 4]);
+    assert_eq!(npy.array().unwrap().field("a").unwrap().view::<u8, Ix1>().unwrap().to_vec(), [1, 3]);
+    assert_eq!(npy.array().unwrap().field("b").unwrap().read::<u16, Ix1>().unwrap().to_vec(), [2, 4]);
     assert!(matches!(npy.read_any().unwrap(), AnyArray::Raw(raw) if raw.bytes() == [1, 0, 2, 3, 0, 4]));
 
-    let npy = Arc::new(Npy::new(forge::u32s(&[5, 6])).unwrap());
-    let shared = npy.shared::<Unaligned<u32>, Ix1>().unwrap();
-    assert!(Arc::ptr_eq(shared.owner(), &npy));
+    let npy = Npy::new(forge::u32s(&[5, 6])).unwrap();
+    let shared = npy.array().unwrap().shared::<Unaligned<u32>, Ix1>().unwrap();
+    assert_eq!(Arc::strong_count(shared.owner()), 2);
+    assert_eq!(shared.owner().as_slice().unwrap().as_ptr(), npy.source().as_ptr());
     drop(npy);
     assert_eq!(shared.view().map(|value| value.get()).to_vec(), [5, 6]);
 
     let npy = Npy::new(forge::npy("'|O'", "(1,)", b"whatever follows")).unwrap();
-    for refused in [kind(npy.read::<u64, Ix1>()), kind(npy.view::<u64, Ix1>()), kind(npy.strings())] {
+    for refused in [
+        kind(npy.read::<u64, Ix1>()),
+        kind(npy.view::<u64, Ix1>()),
+        kind(npy.array().and_then(|array| array.strings())),
+    ] {
         assert!(matches!(refused, ErrorKind::Pickled), "{refused}");
     }
-    let refusals = [kind(npy.payload()), kind(npy.read_any()), kind(npy.view_as::<u64, Ix1>())];
+    let refusals = [
+        kind(npy.array().and_then(|array| array.bytes())),
+        kind(npy.read_any()),
+        kind(npy.array().and_then(|array| array.reinterpret::<u64>()?.view::<u64, Ix1>())),
+    ];
     assert!(refusals.iter().all(|refused| matches!(refused, ErrorKind::Pickled)), "{refusals:?}");
 
     let npy = Npy::new(forge::npy("'|b1'", "(3,)", &[1, 0, 7])).unwrap();
@@ -239,7 +238,11 @@ fn what_a_map_would_do_is_what_a_map_does() {
         assert_eq!(Npy::open(&path).unwrap().access_in_map().unwrap(), access);
         let mapped = map(&path).unwrap();
         assert_eq!(mapped.access_in_map().unwrap(), access);
-        let found = if name == "plain.npy" { mapped.access::<f32>() } else { mapped.access::<f64>() };
+        let found = if name == "plain.npy" {
+            mapped.array().and_then(|array| array.access::<f32>())
+        } else {
+            mapped.array().and_then(|array| array.access::<f64>())
+        };
         assert_eq!(found.unwrap(), access);
     }
     // Wherever the bytes lie now: in the file they would be at byte 65.
@@ -256,14 +259,15 @@ fn what_a_map_would_do_is_what_a_map_does() {
 
 #[test]
 fn a_plain_file_is_shared_as_another_type() {
-    let npy = Arc::new(map(fixtures::path("plain.npy")).unwrap());
-    let shared = npy.shared_as::<u32, Ix2>().unwrap();
-    assert_eq!((Arc::strong_count(&npy), shared.shape()), (2, npy.header().unwrap().shape()));
+    let npy = map(fixtures::path("plain.npy")).unwrap();
+    let shared = npy.array().unwrap().reinterpret::<u32>().unwrap().shared::<u32, Ix2>().unwrap();
+    assert_eq!((Arc::strong_count(shared.owner()), shared.shape()), (2, npy.header().unwrap().shape()));
     assert_eq!(shared.view()[(0, 2)], 1.5_f32.to_bits());
-    let refused = npy.shared_as::<FixedBytes<8>, Ix2>().unwrap_err();
+    let refused =
+        npy.array().and_then(|array| array.reinterpret::<FixedBytes<8>>()?.shared::<FixedBytes<8>, Ix2>()).unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::DtypeMismatch { .. }), "{refused}");
-    let other = Arc::new(map(fixtures::path("plain-be.npy")).unwrap());
-    let refused = other.shared_as::<u64, Ix2>().unwrap_err();
+    let other = map(fixtures::path("plain-be.npy")).unwrap();
+    let refused = other.array().and_then(|array| array.reinterpret::<u64>()?.shared::<u64, Ix2>()).unwrap_err();
     assert!(matches!(refused.kind(), ErrorKind::CannotBorrow { reason: Reason::ByteOrder, .. }), "{refused}");
 }
 
@@ -274,9 +278,9 @@ fn errors_of_later_verbs_carry_the_path_too() {
     let errors = [
         npy.read::<f32, IxDyn>().unwrap_err(),
         npy.view::<f64, IxDyn>().unwrap_err(),
-        npy.read_rows::<f64, IxDyn>(0..9).unwrap_err(),
-        npy.field::<f64, IxDyn>("x").unwrap_err(),
-        npy.strings().unwrap_err(),
+        npy.array().and_then(|array| array.rows(0..9)?.read::<f64, IxDyn>()).unwrap_err(),
+        npy.array().and_then(|array| array.field("x")?.view::<f64, IxDyn>()).unwrap_err(),
+        npy.array().and_then(|array| array.strings()).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(

@@ -36,14 +36,14 @@ impl<S: Source> Work for EveryRange<'_, S> {
         let (key, shape) = (text(self.entry, "key"), lengths(self.entry));
         let member = self.npz.member(key).unwrap();
         let Some(rows) = shape.first().copied() else {
-            let refused = kind(member.read_rows::<T, IxDyn>(0..1));
+            let refused = kind(member.array().and_then(|array| array.rows(0..1)?.read::<T, IxDyn>()));
             assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 0, .. }), "{key}: {refused}");
             return;
         };
-        let whole = member.read::<T, IxDyn>().unwrap();
+        let whole = member.array().unwrap().read::<T, IxDyn>().unwrap();
         for start in 0..=rows {
             for end in start..=rows {
-                let found = member.read_rows::<T, IxDyn>(start..end);
+                let found = member.array().and_then(|array| array.rows(start..end)?.read::<T, IxDyn>());
                 let found = found.unwrap_or_else(|error| panic!("{key}, {start}..{end}: {error}"));
                 let expected = whole.slice_axis(Axis(0), Slice::from(start..end));
                 assert_eq!(found.shape(), expected.shape(), "{key}, {start}..{end}");
@@ -52,7 +52,7 @@ impl<S: Source> Work for EveryRange<'_, S> {
             }
         }
         for (start, end) in [(0, rows + 1), (rows + 1, rows + 1), (1, 0), (usize::MAX, 0), (0, usize::MAX)] {
-            let refused = kind(member.read_rows::<T, IxDyn>(Range { start, end }));
+            let refused = kind(member.array().and_then(|array| array.rows(Range { start, end })?.read::<T, IxDyn>()));
             let ErrorKind::RowsOutOfRange { start: from, end: to, rows: of } = refused else { panic!("{refused}") };
             assert_eq!((from, to, of), (start, end, rows), "{key}");
         }
@@ -143,24 +143,24 @@ fn every_range_of_anything<S: Source>(open: impl Fn(&str) -> Npz<S>) -> [usize; 
             let (key, shape) = (text(entry, "key"), lengths(entry));
             let member = npz.member(key).unwrap();
             let Some(rows) = shape.first().copied() else {
-                let refused = kind(member.read_rows_any(0..1));
+                let refused = kind(member.array().and_then(|array| array.rows(0..1)?.read_any()));
                 assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 0, .. }), "{key}: {refused}");
                 continue;
             };
-            let Ok(whole) = member.read_any() else {
+            let Ok(whole) = member.array().and_then(|array| array.read_any()) else {
                 assert!(entry["itemsize"] == 0, "{file}: {key}");
                 continue;
             };
             for start in 0..=rows {
                 for end in start..=rows {
-                    let found = member.read_rows_any(start..end);
+                    let found = member.array().and_then(|array| array.rows(start..end)?.read_any());
                     let found = found.unwrap_or_else(|error| panic!("{key}, {start}..{end}: {error}"));
                     let found = found.visit(RowsOf(0..end - start));
                     assert_eq!(found, whole.clone().visit(RowsOf(start..end)), "{file}: {key}, {start}..{end}");
                     seen[1] += 1;
                 }
             }
-            let refused = kind(member.read_rows_any(0..rows + 1));
+            let refused = kind(member.array().and_then(|array| array.rows(0..rows + 1)?.read_any()));
             let ErrorKind::RowsOutOfRange { start: 0, end, rows: of } = refused else { panic!("{refused}") };
             assert_eq!((end, of), (rows + 1, rows), "{key}");
             seen[0] += 1;
@@ -189,11 +189,18 @@ fn rows_of_any_type_are_refused_for_what_is_in_them_only() {
         for entry in [forge::stored as fn(&str, &[u8]) -> Entry, forge::deflated] {
             let npz = Npz::new(Archive::new(vec![entry("a.npy", &content)]).bytes()).unwrap();
             // Its position is that in the array, as for the whole.
-            for refused in [kind(npz.read_any("a")), kind(npz.read_rows_any("a", row..3)), kind(npz.strings("a"))] {
+            for refused in [
+                kind(npz.read_any("a")),
+                kind(npz.array("a").and_then(|array| array.rows(row..3)?.read_any())),
+                kind(npz.array("a").and_then(|array| array.strings())),
+            ] {
                 assert!(matches!(refused, ErrorKind::BadText { index: 5, .. }), "{refused:?}");
             }
             for good in (0..3).filter(|other| *other != row) {
-                let AnyArray::Str(found) = npz.read_rows_any("a", good..good + 1).unwrap() else { panic!() };
+                let AnyArray::Str(found) = npz.array("a").unwrap().rows(good..good + 1).unwrap().read_any().unwrap()
+                else {
+                    panic!()
+                };
                 let expected = [["A", "B", "C"], ["D", "E", ""], ["F", "G", "H"]];
                 let expected =
                     |column: usize| if order == "False" { expected[good][column] } else { expected[column][good] };
@@ -202,7 +209,10 @@ fn rows_of_any_type_are_refused_for_what_is_in_them_only() {
         }
     }
     let pickled = Npz::open(fixtures::path("object.npz")).unwrap();
-    assert!(matches!(kind(pickled.read_rows_any("objects", 0..1)), ErrorKind::Pickled));
+    assert!(matches!(
+        kind(pickled.array("objects").and_then(|array| array.rows(0..1)?.read_any())),
+        ErrorKind::Pickled
+    ));
 }
 
 #[test]
@@ -210,9 +220,12 @@ fn rows_of_any_type_are_not_read_from_a_damaged_member_when_everything_is_verifi
     for entry in [forge::stored as fn(&str, &[u8]) -> Entry, forge::deflated] {
         let mut archive = Archive::new(vec![entry("a.npy", &numbers((1000, 10), "False"))]);
         *archive.entries[0].data.last_mut().unwrap() ^= 1; // of the last number
-        let rows = with_verify(&archive.bytes(), Verify::Copied).read_rows_any("a", 1..2).unwrap();
+        let rows =
+            with_verify(&archive.bytes(), Verify::Copied).array("a").unwrap().rows(1..2).unwrap().read_any().unwrap();
         assert_eq!(rows, AnyArray::U32(Array::from_shape_fn(IxDyn(&[1, 10]), |index| 10 + index[1] as u32)));
-        let refused = kind(with_verify(&archive.bytes(), Verify::Always).read_rows_any("a", 1..2));
+        let refused = kind(
+            with_verify(&archive.bytes(), Verify::Always).array("a").and_then(|array| array.rows(1..2)?.read_any()),
+        );
         assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
     }
 }
@@ -239,7 +252,7 @@ fn rows_in_c_order_cost_one_read_of_just_them() {
     let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "False"))]);
     let elements = elements_at(&archive, shape);
     for rows in [10..20, 0..1, 999..1000, 500..501, 0..1000] {
-        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let found = npz.array("a").unwrap().rows(rows.clone()).unwrap().read::<u32, Ix2>().unwrap();
         let expected =
             Array::from_shape_fn((rows.len(), 50), |(row, column)| ((rows.start + row) * 50 + column) as u32);
         assert_eq!(found, expected);
@@ -248,9 +261,9 @@ fn rows_in_c_order_cost_one_read_of_just_them() {
         assert!(reads.len() == 2 && first.0 == 0 && first.1 <= WINDOW, "{rows:?}: {reads:?}");
         assert_eq!(last, (elements + rows.start as u64 * 200, rows.len() * 200), "{rows:?}");
     }
-    assert_eq!(npz.read_rows::<u32, Ix2>("a", 7..7).unwrap().dim(), (0, 50));
+    assert_eq!(npz.array("a").unwrap().rows(7..7).unwrap().read::<u32, Ix2>().unwrap().dim(), (0, 50));
     assert_eq!(npz.source().taken().len(), 1, "nothing but the header is read for no rows");
-    assert!(npz.read_rows::<u32, Ix2>("a", 7..1001).is_err());
+    assert!(npz.array("a").and_then(|array| array.rows(7..1001)?.read::<u32, Ix2>()).is_err());
     assert_eq!(npz.source().taken().len(), 1, "nothing but the header is read for rows that are not there");
 }
 
@@ -261,7 +274,7 @@ fn rows_in_fortran_order_are_read_through_small_gaps() {
     let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "True"))]);
     let elements = elements_at(&archive, shape);
     for rows in [10..20, 0..1, 999..1000, 0..1000] {
-        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let found = npz.array("a").unwrap().rows(rows.clone()).unwrap().read::<u32, Ix2>().unwrap();
         let expected =
             Array::from_shape_fn((rows.len(), 50), |(row, column)| (column * 1000 + rows.start + row) as u32);
         assert_eq!(found, expected, "{rows:?}");
@@ -276,7 +289,7 @@ fn rows_in_fortran_order_far_apart_are_read_one_by_one() {
     let shape = (2000, 50);
     let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "True"))]);
     let elements = elements_at(&archive, shape);
-    let found = npz.read_rows::<u32, Ix2>("a", 10..20).unwrap();
+    let found = npz.array("a").unwrap().rows(10..20).unwrap().read::<u32, Ix2>().unwrap();
     assert_eq!(found, Array::from_shape_fn((10, 50), |(row, column)| (column * 2000 + 10 + row) as u32));
     let reads = npz.source().taken();
     assert!(reads[0].1 <= WINDOW, "{reads:?}");
@@ -285,7 +298,7 @@ fn rows_in_fortran_order_far_apart_are_read_one_by_one() {
 
     // The edge: a gap of a page is read along, of one number more is not.
     for (rows, expected) in [(0..2000, 2), (0..977, 2), (0..976, 2), (0..975, 51)] {
-        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let found = npz.array("a").unwrap().rows(rows.clone()).unwrap().read::<u32, Ix2>().unwrap();
         assert_eq!(found[(rows.len() - 1, 49)], 49 * 2000 + rows.len() as u32 - 1);
         assert_eq!(npz.source().taken().len(), expected, "{rows:?}");
     }
@@ -296,7 +309,7 @@ fn rows_in_fortran_order_are_read_together_half_a_mebibyte_at_a_time() {
     let shape = (1000, 1000);
     let (npz, archive) = Counting::open(vec![forge::stored("a.npy", &numbers(shape, "True"))]);
     for rows in [3..5, 1..1000, 0..1000] {
-        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let found = npz.array("a").unwrap().rows(rows.clone()).unwrap().read::<u32, Ix2>().unwrap();
         let number = |(row, column)| (column * 1000 + rows.start + row) as u32;
         assert_eq!(found, Array::from_shape_fn((rows.len(), 1000), number));
         let reads = npz.source().taken();
@@ -315,7 +328,7 @@ fn rows_of_a_deflated_member_are_read_no_further_than_needed() {
     let (npz, archive) = Counting::open(vec![forge::deflated("a.npy", &numbers(shape, "False"))]);
     assert!(archive.entries[0].data.len() > 4_000_000);
     for (rows, limit) in [(0..10, 300 << 10), (100..200, 400 << 10), (5000..5001, 2_300 << 10)] {
-        let found = npz.read_rows::<u32, Ix2>("a", rows.clone()).unwrap();
+        let found = npz.array("a").unwrap().rows(rows.clone()).unwrap().read::<u32, Ix2>().unwrap();
         let expected =
             Array::from_shape_fn((rows.len(), 100), |(row, column)| ((rows.start + row) * 100 + column) as u32);
         assert_eq!(found, expected);
@@ -336,7 +349,7 @@ fn rows_in_fortran_order_of_a_deflated_member_are_those_of_the_array() {
         assert_eq!(whole, Array::from_shape_fn(shape, |(row, column)| (column * shape.0 + row) as u32));
         let (rows, half) = (shape.0, shape.0 / 2);
         for range in [0..rows, 0..half, half..rows, 0..rows.min(1), rows.saturating_sub(1)..rows, half..half] {
-            let found = npz.read_rows::<u32, Ix2>("a", range.clone()).unwrap();
+            let found = npz.array("a").unwrap().rows(range.clone()).unwrap().read::<u32, Ix2>().unwrap();
             assert_eq!(found, whole.slice(ndarray::s![range, ..]), "{shape:?}");
         }
     }
@@ -353,12 +366,16 @@ fn rows_before_a_damaged_part_of_a_deflated_member_are_read() {
     archive.entries[0].data[3 * (65_535 + 5)] = 6;
     for verify in [Verify::Never, Verify::Copied] {
         let npz = with_verify(&archive.bytes(), verify);
-        let found = npz.read_rows::<u32, Ix2>("a", 100..400).unwrap();
+        let found = npz.array("a").unwrap().rows(100..400).unwrap().read::<u32, Ix2>().unwrap();
         assert_eq!((found[(0, 0)], found[(299, 99)]), (10_000, 39_999));
-        let refused = kind(npz.read_rows::<u32, Ix2>("a", 100..600));
+        let refused = kind(npz.array("a").and_then(|array| array.rows(100..600)?.read::<u32, Ix2>()));
         assert!(matches!(refused, ErrorKind::BadStream { .. }), "{refused}");
     }
-    let refused = kind(with_verify(&archive.bytes(), Verify::Always).read_rows::<u32, Ix2>("a", 100..400));
+    let refused = kind(
+        with_verify(&archive.bytes(), Verify::Always)
+            .array("a")
+            .and_then(|array| array.rows(100..400)?.read::<u32, Ix2>()),
+    );
     assert!(matches!(refused, ErrorKind::BadStream { .. }), "{refused}");
 }
 
@@ -371,18 +388,18 @@ fn a_flipped_byte_elsewhere_is_found_when_everything_is_verified() {
         let mut archive = Archive::new(vec![entry("a.npy", &numbers((1000, 10), order))]);
         *archive.entries[0].data.last_mut().unwrap() ^= 1; // of the last number
         let npz = with_verify(&archive.bytes(), Verify::Copied);
-        let found = npz.read_rows::<u32, Ix2>("a", 1..3).unwrap();
+        let found = npz.array("a").unwrap().rows(1..3).unwrap().read::<u32, Ix2>().unwrap();
         let (row, column) = if fortran { (1, 1000) } else { (10, 1) };
         assert_eq!(found, Array::from_shape_fn((2, 10), |(i, j)| (row * (i + 1) + column * j) as u32));
         // The damage itself is not noticed in part of a member, and noticed in the whole.
-        let found = npz.read_rows::<u32, Ix2>("a", 999..1000).unwrap();
+        let found = npz.array("a").unwrap().rows(999..1000).unwrap().read::<u32, Ix2>().unwrap();
         assert_eq!(found[(0, 9)], 9999 ^ 1 << 24);
         let refused = kind(npz.read::<u32, Ix2>("a"));
         assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
         // Not one row without the whole being right.
         let npz = with_verify(&archive.bytes(), Verify::Always);
         for rows in [1..3, 0..0, 0..1000] {
-            let refused = kind(npz.read_rows::<u32, Ix2>("a", rows));
+            let refused = kind(npz.array("a").and_then(|array| array.rows(rows)?.read::<u32, Ix2>()));
             assert!(matches!(refused, ErrorKind::Checksum { .. }), "{refused}");
         }
     }
@@ -397,7 +414,7 @@ fn rows_of_an_undamaged_archive_are_read_when_everything_is_verified() {
     ];
     let npz = with_verify(&Archive::new(entries).bytes(), Verify::Always);
     for (key, first) in [("c", 20), ("f", 2), ("d", 20)] {
-        let found = npz.read_rows::<u32, Ix2>(key, 2..999).unwrap();
+        let found = npz.array(key).unwrap().rows(2..999).unwrap().read::<u32, Ix2>().unwrap();
         assert_eq!((found.dim(), found[(0, 0)]), ((997, 10), first), "{key}");
     }
 }
@@ -406,21 +423,26 @@ fn rows_of_an_undamaged_archive_are_read_when_everything_is_verified() {
 fn of_the_budget_only_the_rows_are_counted() {
     let bytes = Archive::new(vec![forge::deflated("a.npy", &numbers((1000, 100), "False"))]).bytes();
     let npz = OpenOptions::new().limits(Limits::new().max_decoded_bytes(4_000)).source(bytes).unwrap();
-    assert_eq!(npz.read_rows::<u32, Ix2>("a", 500..510).unwrap()[(9, 99)], 50_999);
-    let refused = kind(npz.read_rows::<u32, Ix2>("a", 500..511));
+    assert_eq!(npz.array("a").unwrap().rows(500..510).unwrap().read::<u32, Ix2>().unwrap()[(9, 99)], 50_999);
+    let refused = kind(npz.array("a").and_then(|array| array.rows(500..511)?.read::<u32, Ix2>()));
     assert!(matches!(refused, ErrorKind::LimitExceeded { found: 4_400, limit: 4_000, .. }), "{refused}");
 }
 
 #[test]
 fn other_types_and_dimensions_are_refused_as_for_the_whole() {
     let npz = Npz::open(fixtures::path("kinds-deflated.npz")).unwrap();
-    let refused = kind(npz.read_rows::<f64, Ix2>("f4-le-c", 0..1));
+    let refused = kind(npz.array("f4-le-c").and_then(|array| array.rows(0..1)?.read::<f64, Ix2>()));
     assert!(matches!(refused, ErrorKind::DtypeMismatch { .. }), "{refused}");
-    let refused = kind(npz.read_rows::<f32, Ix3>("f4-le-c", 0..1));
+    let refused = kind(npz.array("f4-le-c").and_then(|array| array.rows(0..1)?.read::<f32, Ix3>()));
     assert!(matches!(refused, ErrorKind::DimensionMismatch { found: 2, expected: 3 }), "{refused}");
-    let error = npz.read_rows::<f32, Ix2>("f4-le-c", 2..4).unwrap_err();
+    let error = npz.array("f4-le-c").and_then(|array| array.rows(2..4)?.read::<f32, Ix2>()).unwrap_err();
     assert_eq!((error.member(), error.path()), (Some("f4-le-c"), Some(&*fixtures::path("kinds-deflated.npz"))));
-    let refused = kind(Npz::open(fixtures::path("object.npz")).unwrap().read_rows::<u64, Ix1>("objects", 0..1));
+    let refused = kind(
+        Npz::open(fixtures::path("object.npz"))
+            .unwrap()
+            .array("objects")
+            .and_then(|array| array.rows(0..1)?.read::<u64, Ix1>()),
+    );
     assert!(matches!(refused, ErrorKind::Pickled), "{refused}");
 }
 
@@ -429,10 +451,19 @@ fn a_bool_that_is_none_is_found_in_its_rows_only() {
     let content = forge::npy("'|b1'", "(4, 2)", &[0, 1, 1, 0, 1, 2, 0, 1]);
     for entry in [forge::stored("a.npy", &content), forge::deflated("a.npy", &content)] {
         let npz = Npz::new(Archive::new(vec![entry]).bytes()).unwrap();
-        assert_eq!(npz.read_rows::<bool, Ix2>("a", 0..2).unwrap(), ndarray::arr2(&[[false, true], [true, false]]));
-        assert_eq!(npz.read_rows::<bool, Ix2>("a", 3..4).unwrap(), ndarray::arr2(&[[false, true]]));
+        assert_eq!(
+            npz.array("a").unwrap().rows(0..2).unwrap().read::<bool, Ix2>().unwrap(),
+            ndarray::arr2(&[[false, true], [true, false]])
+        );
+        assert_eq!(
+            npz.array("a").unwrap().rows(3..4).unwrap().read::<bool, Ix2>().unwrap(),
+            ndarray::arr2(&[[false, true]])
+        );
         // Its position is that in the file, as for the whole.
-        for refused in [kind(npz.read::<bool, Ix2>("a")), kind(npz.read_rows::<bool, Ix2>("a", 1..3))] {
+        for refused in [
+            kind(npz.read::<bool, Ix2>("a")),
+            kind(npz.array("a").and_then(|array| array.rows(1..3)?.read::<bool, Ix2>())),
+        ] {
             assert!(matches!(refused, ErrorKind::InvalidElement { index: 5, .. }), "{refused:?}");
         }
     }
@@ -443,10 +474,10 @@ fn a_bool_that_is_none_is_found_in_its_rows_only() {
 fn rows_of_members_of_every_method_are_those_of_the_array() {
     let npz = Npz::open(fixtures::path("methods.npz")).unwrap();
     for key in ["stored", "deflated", "bzip2", "lzma"] {
-        let found = npz.read_rows::<f32, Ix2>(key, 1..3).unwrap();
+        let found = npz.array(key).unwrap().rows(1..3).unwrap().read::<f32, Ix2>().unwrap();
         assert_eq!(found, Array::from_shape_fn((2, 6), |(row, column)| (6 + row * 6 + column) as f32), "{key}");
         let npz = with_verify(&fixtures::bytes("methods.npz"), Verify::Always);
-        assert_eq!(npz.read_rows::<f32, Ix2>(key, 3..4).unwrap()[(0, 5)], 23.0, "{key}");
+        assert_eq!(npz.array(key).unwrap().rows(3..4).unwrap().read::<f32, Ix2>().unwrap()[(0, 5)], 23.0, "{key}");
     }
 }
 
@@ -462,7 +493,7 @@ fn rows_of_records_are_records() {
     npzmap::record!(Only { only: i16 });
     let whole = npz.read::<Only, Ix2>("one-field-le-f").unwrap();
     elements::assert_values(&whole.map(|record| record.only).view(), &entry["fields"][0]["values"], "whole");
-    let rows = npz.read_rows::<Unaligned<Only>, Ix2>("one-field-le-f", 1..2).unwrap();
+    let rows = npz.array("one-field-le-f").unwrap().rows(1..2).unwrap().read::<Unaligned<Only>, Ix2>().unwrap();
     assert_eq!(rows.map(|record| record.get()).row(0), whole.row(1));
 }
 
@@ -470,12 +501,15 @@ fn rows_of_records_are_records() {
 fn rows_of_a_plain_file_are_read_as_well() {
     for file in ["plain.npy", "plain-f.npy"] {
         let expected: Vec<f64> = (4..8).map(|index| EXPECTED["npy"][file]["values"][index].as_f64().unwrap()).collect();
-        let found: ArrayD<f32> = Npy::open(fixtures::path(file)).unwrap().read_rows(1..2).unwrap();
+        let found: ArrayD<f32> =
+            Npy::open(fixtures::path(file)).unwrap().array().unwrap().rows(1..2).unwrap().read().unwrap();
         assert_eq!(
             (found.shape(), found.map(|value| f64::from(*value)).into_raw_vec_and_offset().0),
             (&[1, 4][..], expected)
         );
-        let refused = kind(Npy::new(fixtures::bytes(file)).unwrap().read_rows::<f32, Ix2>(2..4));
+        let refused = kind(
+            Npy::new(fixtures::bytes(file)).unwrap().array().and_then(|array| array.rows(2..4)?.read::<f32, Ix2>()),
+        );
         assert!(matches!(refused, ErrorKind::RowsOutOfRange { start: 2, end: 4, rows: 3 }), "{refused}");
     }
 }

@@ -1,6 +1,7 @@
 //! One large stored array, split over threads.
 #![cfg(feature = "rayon")]
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -53,11 +54,11 @@ fn a_large_array_that_is_split_over_threads_is_the_one_that_one_thread_reads() {
         with_threads(threads, || {
             assert!(by_position.read::<u32, Ix1>("a").unwrap().as_slice().unwrap() == numbers);
             assert!(in_memory.read::<u32, Ix1>("a").unwrap().as_slice().unwrap() == numbers);
-            assert!(
-                by_position.member("a").unwrap().bytes().unwrap()[128..] == *in_memory.payload("a").unwrap().bytes()
-            );
+            let lent = in_memory.array("a").unwrap().bytes().unwrap();
+            assert!(matches!(lent, Cow::Borrowed(_)));
+            assert!(by_position.member("a").unwrap().bytes().unwrap()[128..] == *lent);
             let mut into = ndarray::Array1::<u32>::zeros(numbers.len());
-            by_position.read_into("a", into.view_mut()).unwrap();
+            by_position.array("a").unwrap().read_into(into.view_mut()).unwrap();
             assert!(into.as_slice().unwrap() == numbers);
             by_position.verify().unwrap();
             in_memory.verify().unwrap();
@@ -136,7 +137,7 @@ fn of_a_source_that_fails_in_many_places_the_first_is_told() {
             error.offset().unwrap()
         };
         let read = || broken.read::<u32, Ix1>("a").map(drop);
-        let rows = || broken.read_rows::<u32, Ix1>("a", 1..LARGE / 4).map(drop);
+        let rows = || broken.array("a").and_then(|array| array.rows(1..LARGE / 4)?.read::<u32, Ix1>()).map(drop);
         for threads in [2, 3, 5] {
             assert_eq!(at(threads, &read), at(1, &read), "{offset}, {threads} threads");
             for found in [at(threads, &read), at(threads, &|| broken.verify())] {
@@ -266,8 +267,14 @@ fn rows_that_several_threads_read_are_those_that_one_reads() {
                 });
                 for threads in [1, 3] {
                     with_threads(threads, || {
-                        assert!(by_position.read_rows::<u32, Ix2>("a", range.clone()).unwrap() == expected);
-                        assert!(in_memory.read_rows::<u32, Ix2>("a", range.clone()).unwrap() == expected);
+                        assert!(
+                            by_position.array("a").unwrap().rows(range.clone()).unwrap().read::<u32, Ix2>().unwrap()
+                                == expected
+                        );
+                        assert!(
+                            in_memory.array("a").unwrap().rows(range.clone()).unwrap().read::<u32, Ix2>().unwrap()
+                                == expected
+                        );
                     });
                 }
             }
@@ -281,7 +288,7 @@ fn rows_from_a_source_that_fails_are_an_error() {
     let at = sound.data_at(0) + (9 << 20);
     let broken = Npz::new(Failing { bytes: sound.bytes(), bad: at..at + 1 }).unwrap();
     with_threads(3, || {
-        let error = broken.read_rows::<u32, Ix1>("a", 1..LARGE / 4).unwrap_err();
+        let error = broken.array("a").and_then(|array| array.rows(1..LARGE / 4)?.read::<u32, Ix1>()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io(_)), "{error}");
         assert_eq!(error.member(), Some("a"));
     });

@@ -41,7 +41,7 @@ pub fn npzmap_map(path: &Path, key: &str) -> Result<f32> {
 }
 
 pub fn npzmap_open(path: &Path, key: &str) -> Result<f32> {
-    Ok(Npz::open(path)?.read_rows::<f32, Ix1>(key, 0..16)?.sum())
+    Ok(Npz::open(path)?.array(key)?.rows(0..16)?.read::<f32, Ix1>()?.sum())
 }
 
 pub fn zip_and_memmap2(path: &Path, key: &str) -> Result<f32> {

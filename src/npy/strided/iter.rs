@@ -33,7 +33,7 @@ impl<'a, T: Element, D: Dimension> IntoIterator for &Strided<'a, T, D> {
 /// use ndarray::Ix2;
 ///
 /// let npz = Npz::new(std::fs::read("tests/data/records-stored.npz")?)?;
-/// let mut ids = npz.field_strided::<u32, Ix2>("packed-le-c", "id")?.iter();
+/// let mut ids = npz.array("packed-le-c")?.field("id")?.strided::<u32, Ix2>()?.iter();
 /// assert_eq!((ids.len(), ids.next(), ids.next_back(), ids.len()), (6, Some(u32::MAX), Some(7), 4));
 /// # Ok::<(), npzmap::Error>(())
 /// ```

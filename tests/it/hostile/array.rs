@@ -33,19 +33,19 @@ pub(super) fn refused_at(content: &[u8], at: At, options: OpenOptions) -> Error 
             let mut destination = Array1::<u32>::zeros(3);
             agreed([
                 member.header().expect_err("header"),
-                member.read::<u32, Ix1>().expect_err("read"),
-                member.get::<u32, Ix1>().expect_err("get"),
-                member.read_into(destination.view_mut()).expect_err("read_into"),
-                member.strings().expect_err("strings"),
-                member.access::<u32>().expect_err("access"),
+                member.array().and_then(|array| array.read::<u32, Ix1>()).expect_err("read"),
+                member.array().and_then(|array| array.get::<u32, Ix1>()).expect_err("get"),
+                member.array().and_then(|array| array.read_into(destination.view_mut())).expect_err("read_into"),
+                member.array().and_then(|array| array.strings()).expect_err("strings"),
+                member.array().and_then(|array| array.access::<u32>()).expect_err("access"),
                 member.access_in_map().expect_err("access_in_map"),
-                member.read_any().map(drop).expect_err("read_any"),
-                member.read_as::<f32, Ix1>().expect_err("read_as"),
-                member.read_rows::<u32, Ix1>(0..1).expect_err("read_rows"),
-                member.read_field::<u32, Ix1>("a").expect_err("read_field"),
-                member.read_rows_any(0..1).map(drop).expect_err("read_rows_any"),
+                member.array().and_then(|array| array.read_any()).map(drop).expect_err("read_any"),
+                member.array().and_then(|array| array.reinterpret::<f32>()?.read::<f32, Ix1>()).expect_err("read_as"),
+                member.array().and_then(|array| array.rows(0..1)?.read::<u32, Ix1>()).expect_err("read_rows"),
+                member.array().and_then(|array| array.field("a")?.read::<u32, Ix1>()).expect_err("read_field"),
+                member.array().and_then(|array| array.rows(0..1)?.read_any()).map(drop).expect_err("read_rows_any"),
                 member.stream_elements(|_, _| Ok::<_, Error>(())).expect_err("stream_elements"),
-                member.access_as::<f32>().expect_err("access_as"),
+                member.array().and_then(|array| array.reinterpret::<f32>()?.access::<f32>()).expect_err("access_as"),
                 member.layout().map(drop).expect_err("layout"),
                 member.faults(Verify::Always).pop().unwrap_or_else(|| member.header().expect_err("header")),
             ])
@@ -54,12 +54,18 @@ pub(super) fn refused_at(content: &[u8], at: At, options: OpenOptions) -> Error 
         let npz = Arc::new(map(options, file.path()).unwrap());
         let borrowed = [
             npz.view::<u32, Ix1>("x").expect_err("view"),
-            npz.view_as::<f32, Ix1>("x").expect_err("view_as"),
-            npz.field::<u32, Ix1>("x", "a").expect_err("field"),
-            npz.field_strided::<u32, Ix1>("x", "a").map(drop).expect_err("field_strided"),
-            npz.payload("x").map(drop).expect_err("payload"),
-            npz.shared::<u32, Ix1>("x").map(drop).expect_err("shared"),
-            npz.shared_as::<f32, Ix1>("x").map(drop).expect_err("shared_as"),
+            npz.array("x").and_then(|array| array.reinterpret::<f32>()?.view::<f32, Ix1>()).expect_err("view_as"),
+            npz.array("x").and_then(|array| array.field("a")?.view::<u32, Ix1>()).expect_err("field"),
+            npz.array("x")
+                .and_then(|array| array.field("a")?.strided::<u32, Ix1>())
+                .map(drop)
+                .expect_err("field_strided"),
+            npz.array("x").and_then(|array| array.bytes()).map(drop).expect_err("payload"),
+            npz.array("x").and_then(|array| array.shared::<u32, Ix1>()).map(drop).expect_err("shared"),
+            npz.array("x")
+                .and_then(|array| array.reinterpret::<f32>()?.shared::<f32, Ix1>())
+                .map(drop)
+                .expect_err("shared_as"),
         ];
         agreed(errors.into_iter().chain(borrowed))
     });

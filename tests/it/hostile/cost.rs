@@ -143,7 +143,8 @@ fn l5_ten_megabytes_that_inflate_to_ten_gibibytes_are_refused_beyond_the_limit_a
     // Nothing of it is refused that is taken piece by piece.
     let bytes = archive.bytes();
     let npz = options.source(&bytes[..]).unwrap();
-    let (rows, cost_of_rows) = cost(|| npz.read_rows::<u8, Ix1>("x", 5 << 20..(5 << 20) + 10).unwrap());
+    let (rows, cost_of_rows) =
+        cost(|| npz.array("x").unwrap().rows(5 << 20..(5 << 20) + 10).unwrap().read::<u8, Ix1>().unwrap());
     assert_eq!(rows.to_vec(), [0; 10]);
     assert!(cost_of_rows.peak <= LITTLE + (512 << 10), "{cost_of_rows:?}");
     let (read, cost_of_stream) = cost(|| {

@@ -129,9 +129,9 @@ pub(super) fn broken(archive: &Archive) -> Error {
         let errors = agreed(errors);
         if member.header().is_ok_and(|header| header.shape() == [3]) {
             let as_array = [
-                member.read::<u32, Ix1>().expect_err("read"),
-                member.get::<u32, Ix1>().expect_err("get"),
-                member.read_into(destination.view_mut()).expect_err("read_into"),
+                member.array().and_then(|array| array.read::<u32, Ix1>()).expect_err("read"),
+                member.array().and_then(|array| array.get::<u32, Ix1>()).expect_err("get"),
+                member.array().and_then(|array| array.read_into(destination.view_mut())).expect_err("read_into"),
             ];
             let error = assert_about_x(archive, agreed(as_array), Place::Data);
             assert_eq!(error.kind().rule(), errors.kind().rule());
@@ -255,8 +255,8 @@ fn broken_copy(archive: &Archive) -> Error {
         agreed([
             member.verify().expect_err("verify"),
             npz.verify().expect_err("verify of all"),
-            member.read::<u32, Ix1>().expect_err("read"),
-            member.read_into(destination.view_mut()).expect_err("read_into"),
+            member.array().and_then(|array| array.read::<u32, Ix1>()).expect_err("read"),
+            member.array().and_then(|array| array.read_into(destination.view_mut())).expect_err("read_into"),
         ])
     }));
     assert_about_x(archive, error, Place::Data)

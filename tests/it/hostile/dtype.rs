@@ -141,7 +141,10 @@ fn refused_text(text: &str, at: u64) -> Error {
             let npz = npz.unwrap();
             the_others_read(&npz, &["x"]);
             let member = npz.member("x").unwrap();
-            agreed([member.header().expect_err("header"), member.read::<u32, Ix1>().expect_err("read")])
+            agreed([
+                member.header().expect_err("header"),
+                member.array().and_then(|array| array.read::<u32, Ix1>()).expect_err("read"),
+            ])
         }))
     });
     about_x(&archives, errors, at)
@@ -339,13 +342,15 @@ fn l2_swapping_is_linear_in_the_bytes_whatever_fields_surround_them() {
         archives(&long(&inner, "(1000,)", &values)).into_iter().chain(archives(&long(&around, "(1000,)", &values)))
     {
         let npz = Npz::new(archive.bytes()).unwrap();
-        let (array, taken) = steps(|| npz.read_as::<u16, Ix1>("x").unwrap());
+        let (array, taken) =
+            steps(|| npz.array("x").unwrap().reinterpret::<u16>().unwrap().read::<u16, Ix1>().unwrap());
         assert_eq!(bytemuck::cast_slice::<_, u8>(array.as_slice().unwrap()), native);
         assert!(taken < 1_000_000, "{taken} steps");
     }
     for archive in archives(&long(&two, "(1000,)", &pairs)) {
         let npz = Npz::new(archive.bytes()).unwrap();
-        let (array, taken) = steps(|| npz.read_as::<u64, Ix1>("x").unwrap());
+        let (array, taken) =
+            steps(|| npz.array("x").unwrap().reinterpret::<u64>().unwrap().read::<u64, Ix1>().unwrap());
         for (item, value) in array.iter().zip(0..ITEMS) {
             let [a, b] = value.to_ne_bytes();
             assert_eq!(item.to_ne_bytes(), [a, b, a, b, 7, 7, 7, 7]);

@@ -334,7 +334,7 @@ fn l5_a_compressed_member_decodes_to_no_more_than_the_limit() {
         member.verify().unwrap();
         assert_eq!(member.header().unwrap().shape(), [200]);
         let mut destination = Array1::<u8>::zeros(200);
-        member.read_into(destination.view_mut()).unwrap();
+        member.array().unwrap().read_into(destination.view_mut()).unwrap();
         assert_eq!(destination.to_vec(), payload);
     });
     each_reader!(&archive.bytes(), limited(200), |npz| {
@@ -346,7 +346,8 @@ fn l5_a_compressed_member_decodes_to_no_more_than_the_limit() {
     each_reader!(&strings.bytes(), limited(199), |npz| {
         let npz = npz.unwrap();
         the_others_read(&npz, &["x"]);
-        let error = assert_about_x(&strings, npz.strings("x").unwrap_err(), Place::Data);
+        let error =
+            assert_about_x(&strings, npz.array("x").and_then(|array| array.strings()).unwrap_err(), Place::Data);
         assert_rule!(error, "L5", K::LimitExceeded { limit: 199, found, .. } if *found == memory);
     });
     // What is stored is there.
@@ -412,7 +413,7 @@ fn l6_memory_that_is_not_there_is_an_error() {
     };
     let errors = {
         let whole = npz.member("x").unwrap().bytes().unwrap_err();
-        let rows = npz.read_rows::<u8, Ix1>("x", 1..count as usize).unwrap_err();
+        let rows = npz.array("x").and_then(|array| array.rows(1..count as usize)?.read::<u8, Ix1>()).unwrap_err();
         [
             (npz.read::<u8, Ix1>("x").unwrap_err(), count),
             (npz.get::<u8, Ix1>("x").unwrap_err(), count),

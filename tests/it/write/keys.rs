@@ -31,7 +31,7 @@ fn keys_are_kept_exactly_and_get_the_suffix_whatever_they_are() {
     assert_eq!(keys(&npz), odd);
     for (i, member) in npz.members().enumerate() {
         assert_eq!(member.name(), format!("{}.npy", odd[i]).as_bytes());
-        assert_eq!(member.read::<u64, Ix1>().unwrap().to_vec(), [i as u64]);
+        assert_eq!(member.array().unwrap().read::<u64, Ix1>().unwrap().to_vec(), [i as u64]);
     }
 }
 

@@ -102,7 +102,7 @@ fn arrays_beyond_4_gib_and_what_follows_them_are_read_back() {
     }
     assert_eq!(npz.read::<f64, Ix1>("small").unwrap().to_vec(), [1.5, 2.5]);
     assert_eq!(npz.read::<u32, Ix1>("deflated").unwrap().len(), 1000);
-    let last = npz.read_rows::<u8, Ix2>("rows", ROWS - 1..ROWS).unwrap();
+    let last = npz.array("rows").unwrap().rows(ROWS - 1..ROWS).unwrap().read::<u8, Ix2>().unwrap();
     assert_eq!((last[(0, 0)], last[(0, ROW - 1)]), (0, 7));
     npz.member("rows").unwrap().verify().unwrap();
 }

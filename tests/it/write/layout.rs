@@ -198,6 +198,6 @@ fn a_stored_member_is_borrowed_as_its_own_type() {
     let npz = Npz::new(bytes).unwrap();
     for (i, member) in npz.members().enumerate() {
         assert_eq!(member.method(), Method::Stored);
-        assert_eq!(member.view::<f64, ndarray::Ix2>().unwrap(), array![[i as f64]]);
+        assert_eq!(member.array().unwrap().view::<f64, ndarray::Ix2>().unwrap(), array![[i as f64]]);
     }
 }

@@ -25,7 +25,7 @@ fn every_level_is_read_back_and_nine_is_smaller_than_one() {
     });
     for member in &npz {
         assert_eq!(member.method(), Method::Deflated);
-        assert_eq!(member.read::<u32, ndarray::Ix1>().unwrap().to_vec(), squares);
+        assert_eq!(member.array().unwrap().read::<u32, ndarray::Ix1>().unwrap().to_vec(), squares);
     }
     let size = |level: &str| npz.member(level).unwrap().compressed_size();
     assert!(size("9") < size("1") && size("1") < size("0"));

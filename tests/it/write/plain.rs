@@ -179,7 +179,7 @@ fn rows_that_are_dropped_leave_no_file() {
 #[test]
 fn strings_are_written_and_numbers_are_not_strings() {
     let file = NpyWriter::stream(Vec::new()).add_strings(&array!["ä", "bc"]).unwrap();
-    assert_eq!(Npy::new(file).unwrap().strings().unwrap().into_raw_vec_and_offset().0, ["ä", "bc"]);
+    assert_eq!(Npy::new(file).unwrap().array().unwrap().strings().unwrap().into_raw_vec_and_offset().0, ["ä", "bc"]);
     let error = NpyWriter::stream(Vec::new()).add_strings(&[1.0]).unwrap_err();
     assert_eq!(error.to_string(), "the dtype is <f8, not text");
 }

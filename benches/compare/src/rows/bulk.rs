@@ -170,8 +170,8 @@ pub fn read_into(site: &Site) -> Row {
             Ok(Box::new(move || {
                 pool.install(|| {
                     timed(|| match mapped {
-                        true => Ok(map.read_into(&key, array.view_mut())?),
-                        false => Ok(npz.read_into(&key, array.view_mut())?),
+                        true => Ok(map.array(&key)?.read_into(array.view_mut())?),
+                        false => Ok(npz.array(&key)?.read_into(array.view_mut())?),
                     })
                 })
             }))
