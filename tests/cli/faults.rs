@@ -346,6 +346,17 @@ fn threads_that_are_not_granted_are_not_needed() {
         let outcome = by_nobody(Command::new("prlimit").args(["--nproc=1", &npz]).args(args));
         assert_eq!((outcome.code, outcome.text()), (0, run(args).text()), "{args:?} {}", outcome.errors);
     }
+    // Nor one that listens to signals while a file is written.
+    let into = folder.at("into");
+    fs::create_dir(&into).unwrap();
+    fs::set_permissions(&into, fs::Permissions::from_mode(0o777)).unwrap();
+    for (args, file) in
+        [(["align", &path, "-o", &folder.at("into/a.npz")], "a.npz"), (["extract", &path, "-d", &into], "labels.npy")]
+    {
+        let outcome = by_nobody(Command::new("prlimit").args(["--nproc=1", &npz]).args(args));
+        assert_eq!(outcome.code, 0, "{args:?}: {}", outcome.errors);
+        assert!(Path::new(&into).join(file).exists());
+    }
 }
 
 #[cfg(target_os = "linux")]

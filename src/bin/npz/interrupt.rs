@@ -44,10 +44,14 @@ fn listen() {
     LISTENING.call_once(|| {
         // What is ignored stays so: SIGHUP under `nohup`, SIGINT in a shell's background job.
         let ignored = ignored();
-        let heard = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
-        // Without it a file is left behind, which is no reason not to write.
-        let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else { return };
-        std::thread::spawn(move || {
+        let heard = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0);
+        // The thread first: signals that were asked for and that nobody hears would not end the process. Where there is
+        // neither, a file is left behind, which is no reason not to write.
+        let (ready, registered) = std::sync::mpsc::channel::<()>();
+        let heard = std::thread::Builder::new().spawn(move || {
+            let signals = signal_hook::iterator::Signals::new(heard);
+            drop(ready);
+            let Ok(mut signals) = signals else { return };
             if let Some(signal) = signals.forever().next() {
                 // Nothing is made from here on.
                 let written = written();
@@ -58,6 +62,9 @@ fn listen() {
                 std::process::exit(128 + signal);
             }
         });
+        if heard.is_ok() {
+            let _ = registered.recv(); // an error, when the other end is dropped
+        }
     });
 }
 
