@@ -11,10 +11,11 @@
 mod descr;
 mod scalar;
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 pub(crate) use descr::{parse_shape, write_shape};
 pub use scalar::{ByteOrder, DatetimeUnit, Kind, Scalar, TimeUnit};
-
-use std::collections::HashSet;
 
 use crate::limits;
 use crate::steps;
@@ -63,7 +64,8 @@ pub enum Dtype {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
-    fields: Vec<Field>,
+    // Shared by clones: the handle of a part of an array has a dtype of its own.
+    fields: Arc<[Field]>,
     size: u32,
 }
 
@@ -124,7 +126,7 @@ impl Record {
         }
         let mut seen = HashSet::new();
         let named_once = fields.iter().all(|field| seen.insert(&*field.name));
-        (end <= item_size && named_once).then_some(Record { fields, size })
+        (end <= item_size && named_once).then(|| Record { fields: fields.into(), size })
     }
 
     /// The fields, in the order of their offsets.
@@ -359,7 +361,7 @@ impl Dtype {
             Dtype::Subarray(array) => array.base.alignment_of(scalar),
             Dtype::Record(record) => {
                 let (mut widest, mut aligned) = (1, true);
-                for field in &record.fields {
+                for field in record.fields() {
                     steps::add(1);
                     // Once: twice on each of 32 levels would be 2^32 times.
                     let alignment = field.dtype.alignment_of(scalar);

@@ -127,7 +127,7 @@ fn parse_record(tokens: &mut Tokens<'_>, depth: u32, budget: &mut u32) -> Result
     if !names.chain(titles).all(|name| seen.insert(name)) {
         return Err(bad_dtype(&opening, "two fields of one name"));
     }
-    Ok(Record { fields, size: offset })
+    Ok(Record { fields: fields.into(), size: offset })
 }
 
 /// `3`, `(3,)`, `(3, 4)`.
@@ -339,7 +339,7 @@ impl fmt::Display for Record {
         f.write_str("[")?;
         let mut separator = "";
         let mut end = 0_u32;
-        for field in &self.fields {
+        for field in self.fields.iter() {
             if let Some(gap @ 1..) = field.offset.checked_sub(end) {
                 write!(f, "{separator}('', '|V{gap}')")?;
                 separator = ", ";
